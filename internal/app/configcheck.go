@@ -1,0 +1,73 @@
+package app
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+)
+
+// check returns what is wrong with values that could be read.
+func (c *Config) check() []string {
+	var problems []string
+	refuse := func(name string, value any, want string) {
+		problems = append(problems, fmt.Sprintf("%s=%q: %s", name, fmt.Sprint(value), want))
+	}
+	for _, server := range c.KafkaBootstrapServers {
+		if _, port, err := net.SplitHostPort(strings.TrimSpace(server)); err != nil || port == "" {
+			refuse("KAFKA_BOOTSTRAP_SERVERS", server, "allowed: host:port, comma-separated, for example kafka:9092")
+		}
+	}
+	for name, port := range map[string]int{"INGRESS_PORT": c.IngressPort, "ADMIN_PORT": c.AdminPort} {
+		if port < 0 || port > 65535 {
+			refuse(name, port, "allowed: 0 to 65535 (0: any free port)")
+		}
+	}
+	for name, raw := range map[string]string{"INGRESS_URL": c.IngressURL, "ADMIN_URL": c.AdminURL} {
+		if raw == "" {
+			continue
+		}
+		if u, err := url.Parse(raw); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			refuse(name, raw, "allowed: an http or https URL with a host, for example http://receiver:8080")
+		}
+	}
+	problems = append(problems, c.checkNumbers()...)
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		refuse("LOG_FORMAT", c.LogFormat, "allowed: text, json")
+	}
+	if !strings.Contains(c.ServiceURLTemplate, "://") {
+		refuse("SERVICE_URL_TEMPLATE", c.ServiceURLTemplate, "allowed: a URL with {name} and, if needed, {namespace}, for example http://{name}:8080")
+	}
+	return problems
+}
+
+func (c *Config) checkNumbers() []string {
+	var problems []string
+	atLeast := func(name string, value, least int64) {
+		if value < least {
+			problems = append(problems, fmt.Sprintf("%s=%q: allowed: at least %d", name, fmt.Sprint(value), least))
+		}
+	}
+	positive := func(name string, d Duration) {
+		if d <= 0 {
+			problems = append(problems, fmt.Sprintf("%s=%q: allowed: more than PT0S", name, d))
+		}
+	}
+	atLeast("MAX_EVENT_BYTES", int64(c.MaxEventBytes), 8192)
+	atLeast("MAX_BATCH_BYTES", int64(c.MaxBatchBytes), 8192)
+	atLeast("MAX_INFLIGHT_REQUESTS", int64(c.MaxInflightRequests), 1)
+	atLeast("MAX_INFLIGHT_BYTES", c.MaxInflightBytes, int64(c.MaxEventBytes))
+	atLeast("BROKER_TTL", int64(c.BrokerTTL), 1)
+	atLeast("DELIVERY_CONCURRENCY", int64(c.DeliveryConcurrency), 1)
+	atLeast("DELIVERY_BUFFER_BYTES", c.DeliveryBufferBytes, 1<<20)
+	atLeast("DATA_MAX_BYTES", c.DataMaxBytes, 16<<20)
+	positive("PRODUCE_TIMEOUT", c.ProduceTimeout)
+	positive("DELIVERY_TIMEOUT", c.DeliveryTimeout)
+	positive("RETRY_BACKOFF_MAX", c.RetryBackoffMax)
+	positive("DRAIN_TIMEOUT", c.DrainTimeout)
+	positive("SHUTDOWN_TIMEOUT", c.ShutdownTimeout)
+	if c.RetryJitter < 0 || c.RetryJitter > 1 {
+		problems = append(problems, fmt.Sprintf("RETRY_JITTER=%q: allowed: 0 to 1", fmt.Sprint(c.RetryJitter)))
+	}
+	return problems
+}
