@@ -66,10 +66,11 @@ func consume(t *testing.T, cl sarama.Client, topic string, offset int64) string 
 		t.Fatal(err)
 	}
 	defer c.Close()
-	p, err := c.ConsumePartition(topic, 0, offset)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var p sarama.PartitionConsumer
+	await(t, "a leader for "+topic, func() error { // it may just have been killed
+		p, err = c.ConsumePartition(topic, 0, offset)
+		return errors.Join(err, cl.RefreshMetadata(topic))
+	})
 	defer p.Close()
 	select {
 	case m := <-p.Messages():
