@@ -1,0 +1,279 @@
+package event
+
+import (
+	"encoding/binary"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/IBM/sarama"
+)
+
+const (
+	recordPrefix      = "ce_"
+	recordContentType = "content-type"
+	recordSpecVersion = recordPrefix + SpecVersion
+)
+
+// Record makes the Kafka record of the event for a topic: binary (attributes in
+// ce_* headers, data as value, null without data) or structured (JSON envelope
+// as value), with the pass-through headers. Its key is m.Key, else the
+// partitionkey extension, else null. The record's value and key share memory
+// with the Message; its headers do not. Timestamp and partition are left to the
+// producer. The error comes only from [Message.Structured].
+func (m *Message) Record(topic string, structured bool) (*sarama.ProducerMessage, error) {
+	rec := &sarama.ProducerMessage{Topic: topic}
+	if key := m.recordKey(); key != nil {
+		rec.Key = sarama.ByteEncoder(key)
+	}
+	if structured {
+		envelope, err := m.Structured()
+		if err != nil {
+			return nil, err
+		}
+		rec.Value = sarama.ByteEncoder(envelope)
+	} else if m.Data != nil {
+		rec.Value = sarama.ByteEncoder(m.Data)
+	}
+	rec.Headers = m.recordHeaders(structured)
+	return rec, nil
+}
+
+// recordKey takes an empty partitionkey for none: its extension's definition
+// wants a non-empty string, and one partition would get all such events.
+func (m *Message) recordKey() []byte {
+	if m.Key != nil {
+		return m.Key
+	}
+	if key, _ := m.Get(PartitionKey); key != "" {
+		return []byte(key)
+	}
+	return nil
+}
+
+// recordHeaders copies names and values into one buffer.
+func (m *Message) recordHeaders(structured bool) []sarama.RecordHeader {
+	count, size := 1+len(m.Headers), len(recordContentType)+len(structuredContentType)
+	for i := range m.Headers {
+		size += len(m.Headers[i].Name) + len(m.Headers[i].Value)
+	}
+	if !structured {
+		count += len(m.Attributes)
+		for i := range m.Attributes {
+			size += len(recordPrefix) + len(m.Attributes[i].Name) + len(m.Attributes[i].Value)
+		}
+	}
+	w := headerWriter{buf: make([]byte, 0, size), headers: make([]sarama.RecordHeader, 0, count)}
+	if structured {
+		w.add("", recordContentType, structuredContentType)
+	} else {
+		for i := range m.Attributes {
+			if a := &m.Attributes[i]; a.Name == DataContentType {
+				w.add("", recordContentType, a.Value)
+			} else {
+				w.add(recordPrefix, a.Name, a.Value)
+			}
+		}
+	}
+	for i := range m.Headers {
+		if h := &m.Headers[i]; h.Name != retryAfter {
+			w.add("", h.Name, h.Value)
+		}
+	}
+	return w.headers
+}
+
+// headerWriter appends headers whose bytes lie in one buffer. The buffer has
+// room for all of them, so it never moves.
+type headerWriter struct {
+	buf     []byte
+	headers []sarama.RecordHeader
+}
+
+func (w *headerWriter) add(prefix, name, value string) {
+	start := len(w.buf)
+	w.buf = append(append(w.buf, prefix...), name...)
+	middle := len(w.buf)
+	w.buf = append(w.buf, value...)
+	end := len(w.buf)
+	w.headers = append(w.headers, sarama.RecordHeader{
+		Key:   w.buf[start:middle:middle],
+		Value: w.buf[middle:end:end],
+	})
+}
+
+// FromRecord reads the event of a record, structured or binary. The event is
+// valid, or the error is a *NotCloudEventError and stays one for this record.
+// Data and Key alias the record. Headers that do not pass through are left out.
+func FromRecord(rec *sarama.ConsumerMessage) (*Message, error) {
+	m, err := fromRecord(rec)
+	if err != nil {
+		return nil, &NotCloudEventError{Err: err}
+	}
+	m.Key = rec.Key
+	return m, nil
+}
+
+func fromRecord(rec *sarama.ConsumerMessage) (*Message, error) {
+	r := recordReader{rec: rec}
+	if err := r.measure(); err != nil {
+		return nil, err
+	}
+	switch {
+	case hasPrefixFold(r.contentType, structuredType):
+		m, err := FromStructured(rec.Value)
+		if err != nil {
+			return nil, err
+		}
+		r.attributes = 0
+		m.Headers = r.message().Headers
+		return m, nil
+	case !r.binary:
+		return nil, errors.New("neither the header ce_specversion nor content-type application/cloudevents+json")
+	}
+	m := r.message()
+	if name := duplicate(m.Attributes); name != "" {
+		return nil, invalid(name, "", "is given twice, want it once")
+	}
+	m.Data = rec.Value
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// recordReader reads a record's headers in two rounds: the first one measures,
+// the second copies all text into one string.
+type recordReader struct {
+	rec         *sarama.ConsumerMessage
+	contentType string
+	binary      bool
+	attributes  int
+	headers     int
+	size        int
+}
+
+// headerKind tells what a record header means for the event.
+type headerKind int
+
+const (
+	ignored headerKind = iota
+	attribute
+	contentType
+	passThrough
+)
+
+func kindOf(h *sarama.RecordHeader) headerKind {
+	switch {
+	case len(h.Key) > len(recordPrefix) && string(h.Key[:len(recordPrefix)]) == recordPrefix:
+		return attribute
+	case len(h.Key) == len(recordContentType) && strings.EqualFold(string(h.Key), recordContentType):
+		return contentType
+	case passesBytes(h.Key):
+		return passThrough
+	}
+	return ignored
+}
+
+// passesBytes looks at the first letter before it makes a string.
+func passesBytes(name []byte) bool {
+	if len(name) == 0 {
+		return false
+	}
+	switch name[0] | 0x20 {
+	case 'x', 'k', 't', 'b':
+		return passes(string(name))
+	}
+	return false
+}
+
+func (r *recordReader) measure() error {
+	for _, h := range r.rec.Headers {
+		switch kindOf(h) {
+		case attribute:
+			if !utf8.Valid(h.Value) {
+				return invalid(string(h.Key), "", "is not UTF-8")
+			}
+			r.attributes++
+			r.binary = r.binary || string(h.Key) == recordSpecVersion
+		case contentType:
+			if !utf8.Valid(h.Value) {
+				return invalid(string(h.Key), "", "is not UTF-8")
+			}
+			r.attributes++
+			r.contentType = string(h.Value)
+		case passThrough:
+			r.headers++
+		default:
+			continue
+		}
+		r.size += len(h.Key) + len(h.Value)
+	}
+	return nil
+}
+
+func (r *recordReader) message() *Message {
+	var text strings.Builder
+	text.Grow(r.size)
+	keep := func(b []byte) string {
+		start := text.Len()
+		text.Write(b)
+		return text.String()[start:]
+	}
+	m := &Message{}
+	if r.attributes > 0 {
+		m.Attributes = make([]Attribute, 0, r.attributes+spareAttributes)
+	}
+	if r.headers > 0 {
+		m.Headers = make([]Header, 0, r.headers)
+	}
+	for _, h := range r.rec.Headers {
+		switch kindOf(h) {
+		case attribute:
+			if r.attributes > 0 {
+				name := strings.ToLower(keep(h.Key[len(recordPrefix):]))
+				m.Attributes = append(m.Attributes, Attribute{Name: name, Value: keep(h.Value)})
+			}
+		case contentType:
+			if r.attributes > 0 {
+				m.Attributes = append(m.Attributes, Attribute{Name: DataContentType, Value: keep(h.Value)})
+			}
+		case passThrough:
+			if name, value := keep(h.Key), keep(h.Value); isHeaderValue(value) {
+				m.Headers = append(m.Headers, Header{Name: strings.ToLower(name), Value: value})
+			}
+		}
+	}
+	if len(m.Headers) == 0 {
+		m.Headers = nil
+	}
+	m.Headers = withValidTrace(m.Headers)
+	return m
+}
+
+// RecordSize is the size of a record as it stands in a Kafka batch, in bytes:
+// key, value, headers, and the lengths between them. The batch itself adds 61
+// bytes.
+func RecordSize(rec *sarama.ProducerMessage) int {
+	// Attributes, timestamp delta and offset delta at their smallest.
+	size := 3 + sizeOf(rec.Key) + sizeOf(rec.Value) + varint(len(rec.Headers))
+	for i := range rec.Headers {
+		key, value := len(rec.Headers[i].Key), len(rec.Headers[i].Value)
+		size += varint(key) + key + varint(value) + value
+	}
+	return varint(size) + size
+}
+
+func sizeOf(e sarama.Encoder) int {
+	if e == nil {
+		return varint(-1)
+	}
+	n := e.Length()
+	return varint(n) + n
+}
+
+// varint is the length of a zigzag varint.
+func varint(n int) int {
+	var buf [binary.MaxVarintLen64]byte
+	return binary.PutVarint(buf[:], int64(n))
+}
