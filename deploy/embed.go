@@ -8,7 +8,7 @@ import (
 	"io/fs"
 )
 
-//go:embed examples
+//go:embed examples/*.yaml
 var files embed.FS
 
 // Examples returns the example manifests as a read-only file tree whose root is
