@@ -1,0 +1,100 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"kurier.dev/kurier/internal/status"
+)
+
+// readiness is what /readyz answers.
+type readiness struct {
+	Ready   bool     `json:"ready"`
+	Reasons []string `json:"reasons,omitempty"`
+}
+
+func (s *Server) alive(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, "ok\n") // fails only when the client has gone
+}
+
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	reasons := s.config.Process.Ready()
+	code := http.StatusOK
+	if len(reasons) > 0 {
+		code = http.StatusServiceUnavailable
+	}
+	writeJSON(w, code, readiness{Ready: len(reasons) == 0, Reasons: reasons})
+}
+
+func (s *Server) list(w http.ResponseWriter, r *http.Request) {
+	objects, err := s.config.Process.Status(r.Context())
+	if err != nil {
+		problem(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, status.NewList(objects))
+}
+
+func (s *Server) object(w http.ResponseWriter, r *http.Request) {
+	objects, err := s.config.Process.Status(r.Context())
+	if err != nil {
+		problem(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	ref := refOf(r)
+	for i := range objects {
+		if objects[i].Is(ref.Kind, ref.Namespace, ref.Name) {
+			writeJSON(w, http.StatusOK, &objects[i])
+			return
+		}
+	}
+	problem(w, http.StatusNotFound, fmt.Sprintf("%s is not in the manifests", ref))
+}
+
+func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, strings.TrimLeft(`
+Kurier's admin port
+  /healthz                          the process lives
+  /readyz                           it can do its work; if not, why
+  /metrics                          Prometheus
+  /status                           every object
+  /status/{kind}/{namespace}/{name} one object
+  /tail/{kind}/{namespace}/{name}   the events that pass, a CloudEvent per line
+        ?from=oldest|newest|N       where to begin (default newest)
+        ?dead-letters=true          what was dead-lettered instead
+`, "\n"))
+}
+
+// refOf reads the object's name from the path.
+func refOf(r *http.Request) Ref {
+	return Ref{
+		Kind:      strings.ToLower(r.PathValue("kind")),
+		Namespace: r.PathValue("namespace"),
+		Name:      r.PathValue("name"),
+	}
+}
+
+func writeJSON(w http.ResponseWriter, code int, value any) {
+	body, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		problem(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_, _ = w.Write(append(body, '\n')) // fails only when the client has gone
+}
+
+// problem answers with an RFC 9457 body.
+func problem(w http.ResponseWriter, code int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(map[string]any{ // fails only when the client has gone
+		"type": "about:blank", "title": http.StatusText(code), "status": code, "detail": detail,
+	})
+}
