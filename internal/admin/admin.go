@@ -24,8 +24,8 @@ type Process interface {
 	Ready() []string
 
 	// Tail calls each with the events of one object until ctx ends or each
-	// fails, whose error it then returns. It disturbs no consumer. Errors
-	// before the first event: ErrNotFound (wrapped) answers 404,
+	// fails, whose error it then returns. It disturbs no consumer. ref is that of
+	// an object which Status has just answered. Errors before the first event: ErrNotFound (wrapped) answers 404,
 	// ErrNotTailable 400, any other 503.
 	Tail(ctx context.Context, ref Ref, options TailOptions, each func(Event) error) error
 }

@@ -40,19 +40,25 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) object(w http.ResponseWriter, r *http.Request) {
+	if object := s.find(w, r); object != nil {
+		writeJSON(w, http.StatusOK, object)
+	}
+}
+
+// find returns the object that the path names. When there is none it answers
+// the request and returns nil.
+func (s *Server) find(w http.ResponseWriter, r *http.Request) *status.Object {
 	objects, err := s.config.Process.Status(r.Context())
 	if err != nil {
 		problem(w, http.StatusServiceUnavailable, err.Error())
-		return
+		return nil
 	}
-	ref := refOf(r)
-	for i := range objects {
-		if objects[i].Is(ref.Kind, ref.Namespace, ref.Name) {
-			writeJSON(w, http.StatusOK, &objects[i])
-			return
-		}
+	kind, namespace, name := r.PathValue("kind"), r.PathValue("namespace"), r.PathValue("name")
+	object := status.Find(objects, kind, namespace, name)
+	if object == nil {
+		problem(w, http.StatusNotFound, fmt.Sprintf("%s/%s/%s is not in the manifests", strings.ToLower(kind), namespace, name))
 	}
-	problem(w, http.StatusNotFound, fmt.Sprintf("%s is not in the manifests", ref))
+	return object
 }
 
 func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
@@ -68,15 +74,6 @@ Kurier's admin port
         ?from=oldest|newest|N       where to begin (default newest)
         ?dead-letters=true          what was dead-lettered instead
 `, "\n"))
-}
-
-// refOf reads the object's name from the path.
-func refOf(r *http.Request) Ref {
-	return Ref{
-		Kind:      strings.ToLower(r.PathValue("kind")),
-		Namespace: r.PathValue("namespace"),
-		Name:      r.PathValue("name"),
-	}
 }
 
 func writeJSON(w http.ResponseWriter, code int, value any) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -23,6 +24,11 @@ func (s *Server) tail(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	object := s.find(w, r)
+	if object == nil {
+		return
+	}
+	ref := Ref{Kind: strings.ToLower(object.Kind), Namespace: object.Metadata.Namespace, Name: object.Metadata.Name}
 	if r.Method == http.MethodHead {
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		return
@@ -32,7 +38,7 @@ func (s *Server) tail(w http.ResponseWriter, r *http.Request) {
 	out := &stream{writer: w, control: http.NewResponseController(w), patience: s.config.Patience}
 	var beats sync.WaitGroup
 	beats.Go(func() { s.heartbeats(ctx, stop, out) })
-	err = s.config.Process.Tail(ctx, refOf(r), options, func(e Event) error { return out.event(e) })
+	err = s.config.Process.Tail(ctx, ref, options, func(e Event) error { return out.event(e) })
 	gone := ctx.Err() != nil
 	stop()
 	beats.Wait()

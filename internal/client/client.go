@@ -1,5 +1,5 @@
 // Package client asks a running Kurier through its admin port: is it ready, how
-// are its objects, what passes. It retries nothing by itself but in Wait.
+// are its objects, what passes. Only Poll asks twice.
 package client
 
 import (

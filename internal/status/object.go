@@ -5,6 +5,7 @@
 package status
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -139,10 +140,33 @@ func (o *Object) Ref() string {
 	return strings.ToLower(o.Kind) + "/" + o.Metadata.Namespace + "/" + o.Metadata.Name
 }
 
-// Is tells whether kind, namespace and name mean this object. The kind's case
-// does not matter.
-func (o *Object) Is(kind, namespace, name string) bool {
-	return strings.EqualFold(o.Kind, kind) && o.Metadata.Namespace == namespace && o.Metadata.Name == name
+// Find returns the object that kind, namespace and name mean, nil when there is
+// none. The kind's case does not matter; when no object has that very kind,
+// channel means each of the channel kinds, sink a KafkaSink, ping a PingSource.
+func Find(objects []Object, kind, namespace, name string) *Object {
+	for _, kinds := range [][]string{{kind}, also(kind)} {
+		for i := range objects {
+			o := &objects[i]
+			same := func(k string) bool { return strings.EqualFold(k, o.Kind) }
+			if o.Metadata.Namespace == namespace && o.Metadata.Name == name && slices.ContainsFunc(kinds, same) {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
+// also lists the kinds that a short name stands for.
+func also(kind string) []string {
+	switch strings.ToLower(kind) {
+	case "channel":
+		return []string{"KafkaChannel", "InMemoryChannel"}
+	case "sink":
+		return []string{"KafkaSink"}
+	case "ping":
+		return []string{"PingSource"}
+	}
+	return nil
 }
 
 // URL is the object's own address, or the one it delivers to; empty when there
