@@ -1,0 +1,61 @@
+package harness
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// EnvBinary names a kurier binary to test instead of building one.
+const EnvBinary = "KURIER_TEST_BINARY"
+
+// built is the binary of this test binary; see [Binary].
+var built struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+// Binary returns the path of the kurier binary, built once per test binary, with the race
+// detector when this test binary has it. A data race ends the process with status 66.
+func Binary(t testing.TB) string {
+	t.Helper()
+	if path := os.Getenv(EnvBinary); path != "" {
+		return path
+	}
+	built.once.Do(func() { built.path, built.err = build() })
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return built.path
+}
+
+// build writes into the module's bin folder, which git ignores, under a name of its own:
+// `go build` then links again only what changed, and test binaries share the result.
+func build() (string, error) {
+	name := "kurier-test"
+	args := []string{"build"}
+	if raceEnabled {
+		name, args = "kurier-test-race", append(args, "-race")
+	}
+	path := filepath.Join(Root(), "bin", name)
+	cmd := exec.Command("go", append(args, "-o", path, "./cmd/kurier")...)
+	cmd.Dir = Root()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("build kurier: %w\n%s", err, out.String())
+	}
+	return path, nil
+}
+
+// Root is the repository's root folder.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..")
+}
