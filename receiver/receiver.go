@@ -1,77 +1,162 @@
-// Package receiver is the way in: events over HTTP, acknowledged only after
-// Kafka has them. Work in progress.
+// Package receiver is the way in: CloudEvents over HTTP become Kafka records,
+// and the client hears 202 only after Kafka acknowledged them.
+//
+// One protocol-neutral core decides every status code; the edge in front of it
+// speaks HTTP/1.1 through fasthttp's parser and knows no codes but those of
+// broken HTTP. Memory is bounded: a request that finds the budget full is
+// answered 429 before its body is read.
+//
+// The package refuses to read manifests, to create topics, to talk to Kafka
+// itself and to deliver anything: routes and producers are handed in.
 package receiver
 
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
-	"time"
+	"sync"
+	"sync/atomic"
 
 	"github.com/IBM/sarama"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Producer stores one record. Produce returns after the acknowledgement or when
-// ctx ends; done runs exactly once, when Kafka's client has returned the
-// record, maybe after Produce returned.
+// Producer stores one record.
+//
+// Produce returns nil once all in-sync replicas acknowledged the record, an
+// error when Kafka refused it, and ctx.Err() when ctx ended first; the record
+// may then still be stored. A record that is too large gives an error for which
+// errors.Is(err, sarama.ErrMessageSizeTooLarge) holds. done runs exactly once,
+// when nothing holds the record's memory any more: maybe before Produce
+// returns, maybe long after. Produce is called from many goroutines.
 type Producer interface {
 	Produce(ctx context.Context, rec *sarama.ProducerMessage, done func()) error
 }
 
-// Kind is what a Route leads to.
-type Kind int
+// ErrClosed is returned by Serve when Shutdown was called before it.
+var ErrClosed = errors.New("receiver: closed")
 
-// The kinds of targets.
-const (
-	Broker Kind = iota
-	Channel
-	Sink
-)
+// Receiver answers HTTP requests with the outcome of storing their events. All
+// methods are safe for concurrent use.
+type Receiver struct {
+	cfg     Config
+	routes  atomic.Pointer[table]
+	budget  *budget
+	metrics *metrics
+	quiet   warnings
+	clock   httpDate
 
-// Route is one address.
-type Route struct {
-	Kind            Kind
-	Namespace, Name string
-	Path            string
-	Hosts           []string
-	Topic           string
-	Structured      bool
-	Producer        Producer
-	MaxBytes        int
-	Unavailable     string
+	draining atomic.Bool        // new events are refused
+	closing  atomic.Bool        // idle connections go, active ones after their answer
+	ctx      context.Context    // of every produce; ends when Shutdown gives up
+	cancel   context.CancelFunc // ends ctx
+
+	mu        sync.Mutex // guards what follows
+	listeners map[net.Listener]struct{}
+	conns     map[*conn]struct{}
+	running   sync.WaitGroup // one per Serve and per connection
 }
 
-// Config is what a Receiver needs.
-type Config struct {
-	MaxEventBytes         int
-	MaxBatchBytes         int
-	MaxInflightRequests   int
-	MaxInflightBytes      int64
-	ProduceTimeout        time.Duration
-	BrokerTTL             int
-	WebhookAllowedOrigins []string
-	WebhookAllowedRate    string
-	Logger                *slog.Logger
-	Registerer            prometheus.Registerer
-	Now                   func() time.Time
+// New makes a Receiver without routes: until SetRoutes every address answers
+// 404. The error names the field of cfg that is wrong.
+func New(cfg Config) (*Receiver, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &Receiver{
+		cfg:       cfg,
+		budget:    newBudget(int64(cfg.MaxInflightRequests), cfg.MaxInflightBytes),
+		ctx:       ctx,
+		cancel:    cancel,
+		listeners: map[net.Listener]struct{}{},
+		conns:     map[*conn]struct{}{},
+	}
+	if r.metrics, err = newMetrics(cfg.Registerer, r); err != nil {
+		cancel()
+		return nil, err
+	}
+	r.SetRoutes(nil)
+	return r, nil
 }
 
-// Receiver serves.
-type Receiver struct{}
+// SetRoutes replaces all routes at once. Requests under way finish on the route
+// they found. The slice is not kept.
+func (r *Receiver) SetRoutes(routes []Route) {
+	r.routes.Store(newTable(routes, r.cfg.MaxEventBytes, r.metrics))
+}
 
-// New makes a Receiver.
-func New(Config) (*Receiver, error) { return &Receiver{}, nil }
+// Serve answers requests on ln until Shutdown, then returns nil. It may be
+// called for several listeners. It closes ln in any case; the error is that of
+// Accept, or ErrClosed.
+func (r *Receiver) Serve(ln net.Listener) error {
+	r.mu.Lock()
+	if r.closing.Load() {
+		r.mu.Unlock()
+		_ = ln.Close()
+		return ErrClosed
+	}
+	r.listeners[ln] = struct{}{}
+	r.running.Add(1)
+	r.mu.Unlock()
 
-// SetRoutes swaps the routes.
-func (r *Receiver) SetRoutes([]Route) {}
+	err := r.accept(ln)
 
-// Serve serves.
-func (r *Receiver) Serve(net.Listener) error { return errors.New("not yet") }
+	_ = ln.Close()
+	r.mu.Lock()
+	delete(r.listeners, ln)
+	r.mu.Unlock()
+	r.running.Done()
+	if r.closing.Load() {
+		return nil
+	}
+	return err
+}
 
-// Drain answers new requests with 503.
-func (r *Receiver) Drain() {}
+// Drain makes every new event be answered 503 with Retry-After, and every
+// connection be closed after its answer. Events already accepted for producing
+// are answered as usual. Idle connections stay until Shutdown, so that none is
+// cut under a request on its way.
+func (r *Receiver) Drain() { r.draining.Store(true) }
 
-// Shutdown waits for requests under way.
-func (r *Receiver) Shutdown(ctx context.Context) error { return nil }
+// Shutdown drains, stops listening, closes idle connections and waits for the
+// requests under way. When ctx ends first, their connections are closed, their
+// produces cancelled, and ctx.Err() is returned once they have ended. Calling
+// it again, or before Serve, is fine.
+func (r *Receiver) Shutdown(ctx context.Context) error {
+	r.Drain()
+	r.closeIdle()
+	done := make(chan struct{})
+	go func() {
+		r.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		r.cancel()
+		return nil
+	case <-ctx.Done():
+	}
+	r.cancel()
+	r.mu.Lock()
+	for c := range r.conns {
+		_ = c.Close()
+	}
+	r.mu.Unlock()
+	<-done
+	return ctx.Err()
+}
+
+func (r *Receiver) closeIdle() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closing.Store(true)
+	for ln := range r.listeners {
+		_ = ln.Close()
+	}
+	for c := range r.conns {
+		if c.idle.CompareAndSwap(true, false) {
+			_ = c.Close()
+		}
+	}
+}
