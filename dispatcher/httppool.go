@@ -1,0 +1,161 @@
+package dispatcher
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// pool keeps the idle connections to one host, the one used last on top, so
+// that those not needed grow old. A timer runs only while something is idle; no
+// goroutine does. fasthttp's own pool is not used: it cannot be cancelled while
+// it dials, nor look at a connection before it is used again.
+type pool struct {
+	dialer *net.Dialer
+	addr   string
+	tls    *tls.Config // nil: plain
+
+	mu     sync.Mutex
+	idle   []*conn // oldest first
+	timer  *time.Timer
+	closed bool
+}
+
+// conn is one connection. It is used by one attempt at a time.
+type conn struct {
+	net.Conn          // what is spoken to: TLS or plain
+	socket   net.Conn // the TCP connection beneath
+
+	created, idleSince time.Time
+	reused             bool
+	written            int  // bytes of the current attempt
+	ended              bool // the server has ended its side
+}
+
+// Read notices the end of what the server sends.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil {
+		c.ended = true
+	}
+	return n, err
+}
+
+// Write counts what left for the server, or may have.
+func (c *conn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.written += n
+	return n, err
+}
+
+// get returns an idle connection that the server has not closed, or a new one.
+// fresh forces a new one. The deadline bounds dialling and the TLS handshake.
+func (p *pool) get(ctx context.Context, deadline time.Time, fresh bool) (*conn, error) {
+	for !fresh {
+		c := p.pop()
+		if c == nil {
+			break
+		}
+		// The server closes c after its answer; the FIN arrives while c is idle.
+		// Without this look the request would be written into a dead connection
+		// and its failure could not be told from a server that read it and died.
+		if time.Since(c.created) < maxAge && quiet(c.socket) {
+			c.reused = true
+			return c, nil
+		}
+		_ = c.Close()
+	}
+	return p.dial(ctx, deadline)
+}
+
+func (p *pool) pop() *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.idle)
+	if n == 0 {
+		return nil
+	}
+	c := p.idle[n-1]
+	p.idle[n-1] = nil
+	p.idle = p.idle[:n-1]
+	return c
+}
+
+func (p *pool) dial(ctx context.Context, deadline time.Time) (*conn, error) {
+	dialer := *p.dialer
+	dialer.Deadline = deadline
+	socket, err := dialer.DialContext(ctx, "tcp", p.addr)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: socket, socket: socket, created: time.Now()}
+	if p.tls == nil {
+		return c, nil
+	}
+	secure := tls.Client(socket, p.tls)
+	_ = socket.SetDeadline(deadline)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = socket.Close()
+		return nil, err
+	}
+	c.Conn = secure
+	return c, nil
+}
+
+// put takes a connection back whose response was read to its end.
+func (p *pool) put(c *conn) {
+	now := time.Now()
+	c.idleSince = now
+	_ = c.SetDeadline(time.Time{})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || now.Sub(c.created) >= maxAge {
+		_ = c.Close()
+		return
+	}
+	p.idle = append(p.idle, c)
+	if p.timer == nil {
+		p.timer = time.AfterFunc(maxIdle, p.expire)
+	} else if len(p.idle) == 1 {
+		p.timer.Reset(maxIdle)
+	}
+}
+
+// expire closes what has been idle for too long and looks again when the next
+// one is due.
+func (p *pool) expire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	n := 0
+	for n < len(p.idle) && now.Sub(p.idle[n].idleSince) >= maxIdle {
+		_ = p.idle[n].Close()
+		n++
+	}
+	rest := copy(p.idle, p.idle[n:])
+	clear(p.idle[rest:])
+	p.idle = p.idle[:rest]
+	if rest > 0 && !p.closed {
+		p.timer.Reset(maxIdle - now.Sub(p.idle[0].idleSince))
+	}
+}
+
+func (p *pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	for _, c := range p.idle {
+		_ = c.Close()
+	}
+	p.idle = nil
+}
+
+// errUnsent marks an attempt of which no byte left, over a connection that was
+// used before: it may be sent again over a new one, uncounted.
+var errUnsent = errors.New("the connection was closed before anything was sent")

@@ -1,0 +1,157 @@
+package dispatcher
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"kurier.dev/kurier/consumer"
+)
+
+// pipeline brings the events of one subscription to their ends. Its handle
+// method is the consumer's Handler; it is called concurrently.
+type pipeline struct {
+	cfg      *Config
+	settings atomic.Pointer[settings]
+	sender   Sender
+	backoff  backoff
+	replies  *atomic.Int64 // bytes left for replies that wait, all subscriptions together
+	metrics  *subMetrics
+	health   *health
+}
+
+// change swaps the settings and returns those before. Calls on the wire finish
+// under the old ones.
+func (p *pipeline) change(s *settings) (old *settings) {
+	old = p.settings.Swap(s)
+	if old == s {
+		return old
+	}
+	close(old.replaced)
+	if !sameGrave(old, s) {
+		p.health.sinkWorks() // until it fails under the new settings
+	}
+	return old
+}
+
+// handle takes an event as far as it gets with at most one attempt at the
+// subscriber, one at the reply's place and one at the dead letter's.
+func (p *pipeline) handle(ctx context.Context, d *consumer.Delivery) error {
+	s := p.settings.Load()
+	v, first := p.open(d, s)
+	if first {
+		p.metrics.received.Inc()
+	}
+	if v.settings != s {
+		v.adopt(s)
+	}
+	err := p.advance(ctx, v)
+	if err == nil {
+		v.reply.release()
+		return nil
+	}
+	// The settings were swapped while the attempt was on the wire: the wake that
+	// follows the swap came before this event waits, and would be missed.
+	if later, ok := err.(*consumer.Later); ok && p.settings.Load() != s { //nolint:errorlint // made here and not wrapped
+		later.After = 0
+	}
+	return err
+}
+
+// advance runs stage after stage until the event is settled, or one of them has
+// to wait.
+func (p *pipeline) advance(ctx context.Context, v *delivery) error {
+	// A subscriber that has accepted the event is not asked by a filter again.
+	if v.event != nil && !v.accepted() && !p.matches(v) {
+		p.filtered(v)
+		return nil
+	}
+	for {
+		var err error
+		switch v.stage {
+		case atSubscriber:
+			err = p.deliver(ctx, v)
+		case atReply:
+			err = p.forward(ctx, v)
+		case atDeadLetter:
+			err = p.bury(ctx, v)
+		case settled:
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (p *pipeline) matches(v *delivery) bool {
+	f := v.settings.filter
+	if f == nil {
+		return true
+	}
+	ok, err := f.Match(v.event)
+	if err != nil {
+		p.metrics.filterErrors.Inc()
+		p.health.filterFailed(v, err)
+	}
+	return ok && err == nil
+}
+
+// accepted reports whether the subscriber has taken the event.
+func (v *delivery) accepted() bool {
+	return v.stage == atReply || v.failure != nil && v.failure.ofReply
+}
+
+// to moves the event to another stage, with a budget of its own.
+func (v *delivery) to(next stage) {
+	v.stage, v.tries, v.holds, v.trim = next, 0, 0, trimNothing
+}
+
+// adopt continues under changed settings (section 6.2): what waits or is held is
+// sent again under them, attempts kept.
+func (v *delivery) adopt(s *settings) {
+	old := v.settings
+	v.settings = s
+	if v.stage != atDeadLetter {
+		return // the next attempt is made under s
+	}
+	f := v.failure
+	switch {
+	case f == nil:
+	case f.ofReply && v.reply != nil && s.Reply != old.Reply:
+		v.to(atReply)
+		return
+	case !f.ofReply && s.Subscriber != old.Subscriber,
+		!f.ofReply && f.retryable && v.Attempts < s.Delivery.attempts():
+		v.to(atSubscriber)
+		return
+	}
+	if !sameGrave(old, s) {
+		v.to(atDeadLetter)
+	}
+}
+
+// wait is the Later of an attempt that failed: the backoff before retry k of its
+// stage, or what the response asks for.
+func (p *pipeline) wait(v *delivery, k int, err error) *consumer.Later {
+	d := &v.settings.Delivery
+	return &consumer.Later{
+		After:  p.retryAfter(p.backoff.before(k, d), d, err),
+		Resume: v.stage != atSubscriber,
+		Err:    err,
+	}
+}
+
+func (p *pipeline) retryAfter(wait time.Duration, d *Delivery, err error) time.Duration {
+	attempt := asAttempt(err)
+	if attempt == nil {
+		return wait
+	}
+	return withRetryAfter(wait, attempt.Code, attempt.RetryAfter, d.RetryAfterMax, time.Now())
+}
+
+// cancelled reports whether an attempt ended because its ctx did: it then does
+// not count, whatever it would have become.
+func cancelled(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() != nil && asAttempt(err) == nil
+}

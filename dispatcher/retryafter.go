@@ -1,0 +1,35 @@
+package dispatcher
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// withRetryAfter applies a Retry-After header to a computed wait (section 4.7):
+// max(min(header, limit), wait), on 429 and 503 alone. A limit of 0 ignores the
+// header.
+func withRetryAfter(wait time.Duration, code int, header string, limit time.Duration, now time.Time) time.Duration {
+	if code != http.StatusTooManyRequests && code != http.StatusServiceUnavailable {
+		return wait
+	}
+	return max(wait, min(retryAfter(header, now), limit))
+}
+
+// retryAfter reads integer seconds or an HTTP date; anything that is absent,
+// invalid, negative or past is 0.
+func retryAfter(header string, now time.Time) time.Duration {
+	header = strings.TrimSpace(header)
+	if header == "" {
+		return 0
+	}
+	if seconds, err := strconv.ParseUint(header, 10, 63); err == nil {
+		const most = uint64(1<<63-1) / uint64(time.Second)
+		return time.Duration(min(seconds, most)) * time.Second
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
+}

@@ -1,0 +1,61 @@
+package dispatcher
+
+import (
+	"context"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"kurier.dev/kurier/internal/event"
+)
+
+// Message is one attempt: an event, where it goes and how. The sender reads the
+// Event and never changes it.
+type Message struct {
+	To Destination
+
+	// Event goes to a URL. Format says how it is written.
+	Event  *event.Message
+	Format Format
+	// Headers are sent beside those of the event.
+	Headers []event.Header
+	// Namespace becomes Kn-Namespace; empty leaves it out.
+	Namespace string
+	// WantReply marks the request to a subscriber: "Prefer: reply" is sent and an
+	// event in the response is read. Other responses' bodies are ignored (DL-31).
+	WantReply bool
+	// MaxReply bounds that event in bytes; 0 means DefaultMaxEventBytes.
+	MaxReply int
+
+	// Record goes to To.Topic as it is; Event is then not looked at.
+	Record *sarama.ProducerMessage
+
+	// Timeout of the attempt, from connect to the last body byte; 0 means
+	// DefaultTimeout.
+	Timeout time.Duration
+}
+
+// Result is an attempt's success: a 2xx response, or an acknowledged record
+// (Code 0). Headers and Body are set only when the response claims an event or
+// has a body. They belong to the caller.
+type Result struct {
+	Code    int
+	Headers []event.Header // names and values as received
+	Body    []byte         // whole when ClaimsEvent, else its beginning
+	// ClaimsEvent: the headers say that the response is a CloudEvent.
+	ClaimsEvent bool
+}
+
+// Sender makes one attempt. A response other than 2xx, and no response, is an
+// *AttemptError; when ctx ended first, the error is ctx's and the attempt does
+// not count. Safe for concurrent use. Subscriber, reply, dead letter sink and
+// topic are all reached through this one method.
+type Sender interface {
+	Send(ctx context.Context, m Message) (Result, error)
+}
+
+// Producer stores a record. It returns nil when Kafka acknowledged it; done runs
+// exactly once, when Kafka's client has let go of the record, maybe later.
+type Producer interface {
+	Produce(ctx context.Context, rec *sarama.ProducerMessage, done func()) error
+}
