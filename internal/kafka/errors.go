@@ -17,6 +17,15 @@ var (
 	// ErrTopicUnavailable is returned by Produce for a topic that Kafka has just
 	// said is missing or not permitted, without asking again.
 	ErrTopicUnavailable = errors.New("the topic is not available")
+
+	// ErrStorageFull is returned by Produce when Kafka's policy refuses new
+	// records. The broker inside `kurier dev` does so when DATA_MAX_BYTES is
+	// reached by events that are not settled yet.
+	ErrStorageFull = errors.New("Kafka takes no new events for now: its storage is full (kurier dev: DATA_MAX_BYTES) and what it holds is not delivered yet")
+
+	// ErrGroupActive is returned by Pin when a group has members but partitions
+	// without a commit, which then only its members can commit.
+	ErrGroupActive = errors.New("the group is active but has not committed all partitions yet")
 )
 
 // Reasons of a TopicError, in the form of a condition's reason.
@@ -25,7 +34,6 @@ const (
 	ReasonNotAuthorized     = "TopicNotAuthorized"
 	ReasonTooManyReplicas   = "ReplicationFactorTooLarge"
 	ReasonInvalidTopic      = "TopicInvalid"
-	ReasonTooFewPartitions  = "TooFewPartitions"
 	ReasonKafkaUnreachable  = "KafkaUnreachable"
 	ReasonTopicNotUsableYet = "TopicNotReady"
 )

@@ -22,11 +22,8 @@ type Options struct {
 	// Logger gets what an operator should know; the Kafka client's own chatter
 	// is logged at debug. nil discards.
 	Logger *slog.Logger
-	// QueueRecords bounds the records that wait in the producer, all topics
-	// together. Default 32768.
-	QueueRecords int
-	// TopicQueueRecords bounds one topic's share of QueueRecords. Default a
-	// quarter of it.
+	// TopicQueueRecords bounds the records of one topic that are in the producer
+	// at a time; more wait in Produce. Default 1024.
 	TopicQueueRecords int
 	// UnavailableFor is how long a topic that Kafka called missing or forbidden
 	// is refused without asking again. Default 1 s.
