@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 
@@ -19,11 +20,11 @@ type Config struct {
 	StrictManifests       bool     `envconfig:"STRICT_MANIFESTS" default:"false" desc:"an unknown apiVersion or kind is an error instead of a warning"`
 	InstanceName          string   `envconfig:"INSTANCE_NAME" desc:"name of this process in status and logs; default: the host's name"`
 
-	IngressPort  int    `envconfig:"INGRESS_PORT" default:"8080" desc:"port that takes events"`
-	IngressURL   string `envconfig:"INGRESS_URL" desc:"where dispatchers reach the receiver; default http://localhost:INGRESS_PORT for dev and run, none for dispatcher"`
-	AdminPort    int    `envconfig:"ADMIN_PORT" default:"9090" desc:"port of probes, metrics, status and tail"`
-	AdminPprof   bool   `envconfig:"ADMIN_PPROF" default:"false" desc:"serve Go's profiles on the admin port under /debug/pprof/"`
-	AdminURL     string `envconfig:"ADMIN_URL" default:"http://localhost:9090" desc:"where the commands status, tail and health reach a running Kurier"`
+	IngressPort int    `envconfig:"INGRESS_PORT" default:"8080" desc:"port that takes events"`
+	IngressURL  string `envconfig:"INGRESS_URL" desc:"where dispatchers reach the receiver; default http://localhost:INGRESS_PORT for dev and run, none for dispatcher"`
+	AdminPort   int    `envconfig:"ADMIN_PORT" default:"9090" desc:"port of probes, metrics, status and tail"`
+	AdminPprof  bool   `envconfig:"ADMIN_PPROF" default:"false" desc:"serve Go's profiles on the admin port under /debug/pprof/"`
+	AdminURL    string `envconfig:"ADMIN_URL" default:"http://localhost:9090" desc:"where the commands status, tail and health reach a running Kurier"`
 
 	MaxEventBytes         int      `envconfig:"MAX_EVENT_BYTES" default:"1048576" desc:"largest event accepted, as a Kafka record, in bytes"`
 	MaxBatchBytes         int      `envconfig:"MAX_BATCH_BYTES" default:"4194304" desc:"largest body of a batch, in bytes"`
@@ -56,6 +57,15 @@ type Config struct {
 	DataMaxBytes    int64    `envconfig:"DATA_MAX_BYTES" default:"1073741824" desc:"kurier dev: bound of the embedded broker's data; settled events go first, then ingress answers 503"`
 	LogLevel        LogLevel `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 	LogFormat       string   `envconfig:"LOG_FORMAT" default:"text" desc:"text or json"`
+}
+
+// ManifestsFor is the folder of the manifests for a role: kurier dev has one of
+// its own when MANIFESTS is not set, and owned is then true.
+func (c *Config) ManifestsFor(role Role) (path string, owned bool) {
+	if _, set := os.LookupEnv("MANIFESTS"); role == RoleDev && !set {
+		return filepath.Join(c.DataDir, "manifests"), true
+	}
+	return c.Manifests, false
 }
 
 // LogLevel is a slog level by its name.

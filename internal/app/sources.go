@@ -1,0 +1,37 @@
+package app
+
+import (
+	"context"
+
+	"kurier.dev/kurier/dispatcher"
+	"kurier.dev/kurier/internal/event"
+	"kurier.dev/kurier/internal/sources"
+)
+
+// sourceSender lets sources POST as the dispatcher does.
+type sourceSender struct{ http *dispatcher.HTTPSender }
+
+// Send makes one attempt.
+func (s sourceSender) Send(ctx context.Context, to sources.Target, m *event.Message) error {
+	_, err := s.http.Send(ctx, dispatcher.Message{To: dispatcher.Destination{URL: to.URL, CACerts: to.CACerts}, Event: m})
+	return err
+}
+
+func (p *process) openSources(_ context.Context, stop *stopper) (err error) {
+	if !p.options.Role.dispatches() {
+		return nil
+	}
+	sender := sourceSender{http: dispatcher.NewHTTPSender()}
+	stop.add(func(context.Context) error {
+		sender.http.Close()
+		return nil
+	})
+	p.sources, err = sources.New(sources.Config{
+		Cluster: p.clusters.get(""), Sender: sender, Retryable: dispatcher.Retryable, Logger: p.logger,
+	})
+	if err != nil {
+		return err
+	}
+	p.background(stop, p.sources.Run)
+	return nil
+}
