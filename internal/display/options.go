@@ -75,7 +75,7 @@ const (
 // withDefaults returns o with every zero value filled in. The error names the
 // field.
 func (o Options) withDefaults() (Options, error) {
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return o, err
 	}
 	if o.Addr == "" {
@@ -96,7 +96,8 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-func (o *Options) check() error {
+// Check returns what is wrong with the options; the error names the field.
+func (o *Options) Check() error {
 	if o.Status != 0 && (o.Status < 200 || o.Status > 599) {
 		return fmt.Errorf("Status %d: allowed: 200 to 599", o.Status)
 	}

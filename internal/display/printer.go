@@ -40,7 +40,7 @@ func (p *Printer) Print(label, text string) error {
 	if label != "" {
 		text = prefixed(p.prefix(label), text)
 	}
-	_, err := io.WriteString(p.out, text)
+	_, err := p.out.Write([]byte(text))
 	return err
 }
 
