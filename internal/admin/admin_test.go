@@ -52,6 +52,9 @@ func orders(kind string) status.Object {
 	return o
 }
 
+// client is a client of these tests alone, so that they can close its connections.
+var client = &http.Client{Transport: &http.Transport{}}
+
 // start runs a server until the test ends.
 func start(t *testing.T, c Config) string {
 	t.Helper()
@@ -71,7 +74,7 @@ func start(t *testing.T, c Config) string {
 		if err := <-ended; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		http.DefaultClient.CloseIdleConnections()
+		client.CloseIdleConnections()
 	})
 	return "http://" + server.Addr().String()
 }
@@ -87,7 +90,7 @@ func do(t *testing.T, method, url string) (int, string, http.Header) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +267,7 @@ func TestTailStreamsAndNoticesThatTheClientHasGone(t *testing.T) {
 	p := &process{objects: []status.Object{orders("Broker")}, tail: following(events, ended)}
 	base := start(t, Config{Process: p, Heartbeat: 5 * time.Millisecond})
 
-	response, err := http.Get(base + "/tail/Broker/default/orders")
+	response, err := client.Get(base + "/tail/Broker/default/orders")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,7 +369,7 @@ func TestTailThatFailsLaterSaysSoInTheTrailer(t *testing.T) {
 		return errors.New("the topic was deleted")
 	}
 	base := start(t, Config{Process: p})
-	response, err := http.Get(base + "/tail/broker/default/orders")
+	response, err := client.Get(base + "/tail/broker/default/orders")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -403,7 +406,7 @@ func TestTailCutsOffAClientThatDoesNotRead(t *testing.T) {
 		}
 	}
 	base := start(t, Config{Process: p, Patience: 50 * time.Millisecond})
-	response, err := http.Get(base + "/tail/broker/default/orders")
+	response, err := client.Get(base + "/tail/broker/default/orders")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -424,7 +427,7 @@ func TestStopEndsTails(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- server.Run(ctx) }()
 	started <- `{}`
-	response, err := http.Get("http://" + server.Addr().String() + "/tail/broker/default/orders")
+	response, err := client.Get("http://" + server.Addr().String() + "/tail/broker/default/orders")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -434,7 +437,7 @@ func TestStopEndsTails(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	http.DefaultClient.CloseIdleConnections()
+	client.CloseIdleConnections()
 }
 
 func TestParseFrom(t *testing.T) {

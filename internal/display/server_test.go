@@ -35,6 +35,9 @@ func (b *buffer) take() string {
 	return b.b.String()
 }
 
+// client is a client of these tests alone, so that they can close its connections.
+var client = &http.Client{Transport: &http.Transport{}}
+
 // start runs a display until the test ends.
 func start(t *testing.T, o Options) (url string, out *buffer) {
 	t.Helper()
@@ -52,7 +55,7 @@ func start(t *testing.T, o Options) (url string, out *buffer) {
 		if err := <-ended; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		http.DefaultClient.CloseIdleConnections()
+		client.CloseIdleConnections()
 	})
 	return "http://" + server.Addr().String(), out
 }
@@ -72,7 +75,7 @@ func send(t *testing.T, method, url, body string, headers ...string) answered {
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Add(headers[i], headers[i+1])
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,7 +321,7 @@ func TestStopEndsDelays(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	http.DefaultClient.CloseIdleConnections()
+	client.CloseIdleConnections()
 }
 
 type writerFunc func(p []byte) (int, error)
@@ -346,7 +349,7 @@ func TestWhatCannotBePrintedIsNotAccepted(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	http.DefaultClient.CloseIdleConnections()
+	client.CloseIdleConnections()
 }
 
 func TestRunTellsThatTheListenerFailed(t *testing.T) {

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"kurier.dev/kurier/internal/app"
+	"kurier.dev/kurier/internal/client"
+)
+
+// targetURL is the address of an ingress target: a URL as it is, an object's
+// name below ingress.
+func targetURL(target, ingress string) (string, error) {
+	if strings.Contains(target, "://") {
+		u, err := url.Parse(target)
+		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			return "", fmt.Errorf("%q: allowed: an http or https URL with a host", target)
+		}
+		return target, nil
+	}
+	ref, err := client.ParseRef(target)
+	if err != nil {
+		return "", fmt.Errorf("%q is no target: use a URL, or broker/namespace/name, channel/namespace/name, sink/namespace/name", target)
+	}
+	path := "/" + url.PathEscape(ref.Namespace) + "/" + url.PathEscape(ref.Name)
+	switch ref.Kind {
+	case "broker":
+		return ingress + path, nil
+	case "channel", "kafkachannel", "inmemorychannel":
+		return ingress + "/channels" + path, nil
+	case "sink", "kafkasink":
+		return ingress + "/sinks" + path, nil
+	}
+	return "", fmt.Errorf("a %s takes no events: send to the broker, channel or sink it reads from", ref.Kind)
+}
+
+// ingressURL is where the receiver is, without a final slash.
+func ingressURL(config *app.Config) string {
+	if config.IngressURL != "" {
+		return strings.TrimRight(config.IngressURL, "/")
+	}
+	return fmt.Sprintf("http://localhost:%d", config.IngressPort)
+}
