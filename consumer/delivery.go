@@ -11,11 +11,7 @@ import (
 // *Delivery between calls for the same record; nobody else touches it, so the
 // Handler needs no lock. A restart or a change of owner makes a new one.
 type Delivery struct {
-	// Record must not be changed. Its bytes are valid during the call alone:
-	// when the record has to wait, the consumer moves key, value and headers to
-	// memory of their own, so that one waiting record does not keep a whole
-	// fetch response alive. A State that outlives the call must not refer to
-	// bytes read before.
+	// Record must not be changed. It stays as it is until the record is settled.
 	Record *sarama.ConsumerMessage
 	// Attempts counts the attempts made at the subscriber so far, also before a
 	// restart. The Handler increments it when an attempt counts; one that was

@@ -1,0 +1,50 @@
+package consumer
+
+import (
+	"errors"
+
+	"github.com/IBM/sarama"
+)
+
+// ErrStarted is returned by Run when it was called before: a Consumer runs
+// once.
+var ErrStarted = errors.New("consumer: Run was called twice")
+
+var (
+	// errNoMember: there is no session to commit in.
+	errNoMember = errors.New("not a member of the group")
+	// errMoved: the position of a claim and the committed one disagree; joining
+	// again makes them agree.
+	errMoved = errors.New("the committed offset changed while the partition was handed out")
+	// errSourceEnded: the claim's records ended although the partition stays.
+	errSourceEnded = errors.New("the partition's records ended before it was taken away")
+)
+
+// verdict says what to do about a commit that failed.
+type verdict int
+
+const (
+	again   verdict = iota // the same again, after a wait
+	refresh                // find the coordinator first
+	gone                   // this member is none any more; a new session will do it
+	tooLong                // the metadata is longer than the broker allows
+)
+
+// judge is the only judge of commit errors.
+func judge(err error) verdict {
+	var kerr sarama.KError
+	if !errors.As(err, &kerr) {
+		return refresh // the connection broke, or no coordinator answered
+	}
+	switch kerr {
+	case sarama.ErrUnknownMemberId, sarama.ErrFencedInstancedId:
+		return gone
+	case sarama.ErrOffsetMetadataTooLarge:
+		return tooLong
+	case sarama.ErrNotCoordinatorForConsumer, sarama.ErrConsumerCoordinatorNotAvailable:
+		return refresh
+	}
+	// A rejoin is under way (REBALANCE_IN_PROGRESS, ILLEGAL_GENERATION until the
+	// session knows its new generation), or Kafka is busy.
+	return again
+}

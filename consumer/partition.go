@@ -1,0 +1,191 @@
+package consumer
+
+import (
+	"context"
+
+	"kurier.dev/kurier/offsets"
+)
+
+// source is where an assignment's records come from: a claim of the group.
+type source interface {
+	HighWaterMarkOffset() int64
+	Pause()
+	Resume()
+}
+
+// partition is one assignment of one partition: everything between the claim
+// and the release. All fields are guarded by engine.mu; a Tracker has no lock
+// of its own.
+type partition struct {
+	id      int32
+	source  source
+	tracker *offsets.Tracker
+	ctx     context.Context // of the calls in flight
+	cancel  context.CancelFunc
+
+	position int64 // the next offset expected from Kafka
+	backlog  entryQueue
+	holes    int64 // offsets missing among the backlog
+	paused   bool
+	full     bool // the next record may not be admitted
+
+	oldest, newest *entry           // unsettled records, in offset order
+	keys           map[string]*lane // OrderedByKey
+	line           *lane            // Ordered
+	inFlight       int
+	waiting        int
+	bytes          int64 // of all records held
+	inFeed         bool
+	nextFed        *partition // in engine.feed
+	relane         bool       // an order was changed: start nothing until what is in flight ended
+
+	changes   uint64 // counts what a commit would tell; committed is the last one told
+	committed uint64
+
+	stopping bool
+	drained  chan struct{} // closed when stopping and nothing is in flight
+}
+
+// entryQueue is a FIFO of records that were fetched and not yet admitted.
+type entryQueue struct {
+	head, tail *entry
+	n          int
+	bytes      int64
+}
+
+func (q *entryQueue) push(en *entry) {
+	if q.tail == nil {
+		q.head = en
+	} else {
+		q.tail.next = en
+	}
+	q.tail = en
+	q.n++
+	q.bytes += en.size
+}
+
+func (q *entryQueue) pop() *entry {
+	en := q.head
+	q.head = en.next
+	if q.head == nil {
+		q.tail = nil
+	}
+	en.next = nil
+	q.n--
+	q.bytes -= en.size
+	return en
+}
+
+// feedQueue is a FIFO of partitions, each in it at most once.
+type feedQueue struct{ head, tail *partition }
+
+func (q *feedQueue) push(p *partition) {
+	p.inFeed, p.nextFed = true, nil
+	if q.tail == nil {
+		q.head = p
+	} else {
+		q.tail.nextFed = p
+	}
+	q.tail = p
+}
+
+func (q *feedQueue) pop() *partition {
+	p := q.head
+	q.head = p.nextFed
+	if q.head == nil {
+		q.tail = nil
+	}
+	p.inFeed, p.nextFed = false, nil
+	return p
+}
+
+// remove takes p out, wherever it is.
+func (q *feedQueue) remove(p *partition) {
+	old := *q
+	*q = feedQueue{}
+	for old.head != nil {
+		if o := old.pop(); o != p {
+			q.push(o)
+		}
+	}
+}
+
+// link appends a record to the unsettled ones.
+func (p *partition) link(en *entry) {
+	en.older = p.newest
+	if p.newest == nil {
+		p.oldest = en
+	} else {
+		p.newest.newer = en
+	}
+	p.newest = en
+}
+
+// unlink removes a settled record.
+func (p *partition) unlink(en *entry) {
+	if en.older == nil {
+		p.oldest = en.newer
+	} else {
+		en.older.newer = en.newer
+	}
+	if en.newer == nil {
+		p.newest = en.older
+	} else {
+		en.newer.older = en.older
+	}
+	en.older, en.newer = nil, nil
+}
+
+// lane is where a record belongs in that order.
+func (p *partition) lane(order Order, en *entry) *lane {
+	switch {
+	case order == Ordered:
+		if p.line == nil {
+			p.line = &lane{part: p}
+		}
+		return p.line
+	case order == OrderedByKey && en.d.Record.Key != nil:
+		if l := p.keys[string(en.d.Record.Key)]; l != nil {
+			return l
+		}
+		l := &lane{part: p, key: string(en.d.Record.Key), keyed: true}
+		if p.keys == nil {
+			p.keys = map[string]*lane{}
+		}
+		p.keys[l.key] = l
+		return l
+	}
+	en.alone = lane{part: p}
+	return &en.alone
+}
+
+// admissible says whether the next record of the backlog may become part of the
+// window, and notes in full when only the window forbids it.
+func (p *partition) admissible(order Order) bool {
+	p.full = false
+	if p.backlog.head == nil || p.stopping || p.relane {
+		return false
+	}
+	switch order {
+	case Ordered:
+		// Behind a record in flight or waiting nothing can start, so the rest
+		// stays in the backlog and the commit needs no map.
+		return p.oldest == nil
+	case OrderedByKey:
+		if l := p.keys[string(p.backlog.head.d.Record.Key)]; l != nil && l.n >= p.keyLimit() {
+			p.full = true
+			return false
+		}
+	}
+	p.full = !p.tracker.Fits(p.backlog.head.offset())
+	return !p.full
+}
+
+// keyLimit is the most records of one key in the window: half of it.
+func (p *partition) keyLimit() int { return max(p.tracker.Capacity()/2, 1) }
+
+// lag counts the partition's records that are not settled.
+func (p *partition) lag() int64 {
+	end := max(p.source.HighWaterMarkOffset(), p.position)
+	return max(p.tracker.Backlog(end)-p.holes, 0)
+}
