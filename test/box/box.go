@@ -42,19 +42,24 @@ type Box struct {
 
 // Start starts a box whose output goes to out. network is nil for the machine's own.
 func Start(spec Spec, network *Network, out io.Writer) (*Box, error) {
-	reader, writer, err := os.Pipe()
-	if err != nil {
-		return nil, fmt.Errorf("make a pipe: %w", err)
-	}
-	defer reader.Close()
-	defer writer.Close()
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find the test binary: %w", err)
 	}
+	specIn, specOut, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("make a pipe: %w", err)
+	}
+	defer specOut.Close()
+	stateIn, stateOut, err := os.Pipe()
+	if err != nil {
+		specIn.Close()
+		return nil, fmt.Errorf("make a pipe: %w", err)
+	}
+	defer stateIn.Close()
 	cmd := exec.Command(self, initArg)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.ExtraFiles = []*os.File{reader} // becomes specFD
+	cmd.ExtraFiles = []*os.File{specIn, stateOut} // become specFD and stateFD
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
 	}
@@ -65,21 +70,34 @@ func Start(spec Spec, network *Network, out io.Writer) (*Box, error) {
 			Mount{Source: network.dns, Target: "/etc/resolv.conf", ReadOnly: true})
 	}
 	proc, err := kafkatest.StartProcess(cmd)
+	specIn.Close()
+	stateOut.Close()
 	if err != nil {
 		return nil, err
 	}
-	b := &Box{Spec: spec, proc: proc}
-	if network != nil {
-		err = network.connect(proc.PID())
-	}
-	if err == nil {
-		err = json.NewEncoder(writer).Encode(spec)
-	}
-	if err != nil {
+	if err := configure(proc, spec, network, specOut, stateIn); err != nil {
 		proc.Kill()
 		return nil, err
 	}
-	return b, nil
+	return &Box{Spec: spec, proc: proc}, nil
+}
+
+// configure connects the new process, tells it what to become, and waits until it did.
+func configure(proc *kafkatest.Process, spec Spec, network *Network, specOut io.Writer, stateIn io.Reader) error {
+	if network != nil {
+		if err := network.connect(proc.PID()); err != nil {
+			return err
+		}
+	}
+	if err := json.NewEncoder(specOut).Encode(spec); err != nil {
+		return fmt.Errorf("configure a box: %w", err)
+	}
+	// The other end closes by itself when the program is executed; a failure is written first.
+	problem, err := io.ReadAll(stateIn)
+	if err == nil && len(problem) > 0 {
+		err = errors.New(string(problem))
+	}
+	return err
 }
 
 // Done is closed when the box's program has ended.

@@ -16,8 +16,12 @@ import (
 // initArg makes the test binary a box's first process.
 const initArg = "box-init"
 
-// specFD is where that process reads what it shall become.
-const specFD = 3
+// The first process reads from specFD what it shall become, and writes to stateFD why it
+// could not.
+const (
+	specFD  = 3
+	stateFD = 4
+)
 
 // Init must be the first thing in TestMain. In a process that [Start] started it becomes
 // the box's program and never returns; everywhere else it does nothing.
@@ -27,7 +31,9 @@ func Init() {
 	}
 	// Pdeathsig and credentials belong to a thread; the one that calls exec remains.
 	runtime.LockOSThread()
-	fmt.Fprintln(os.Stderr, "box:", become())
+	syscall.CloseOnExec(specFD)
+	syscall.CloseOnExec(stateFD)
+	fmt.Fprintf(os.NewFile(stateFD, "state"), "start a box: %v", become())
 	os.Exit(127)
 }
 
