@@ -271,7 +271,7 @@ func TestTailStreamsAndNoticesThatTheClientHasGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if response.StatusCode != 200 || response.Header.Get("Content-Type") != "application/x-ndjson" {
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "application/x-ndjson" {
 		t.Fatalf("%d %s", response.StatusCode, response.Header.Get("Content-Type"))
 	}
 	lines := bufio.NewScanner(response.Body)

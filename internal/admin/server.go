@@ -66,7 +66,7 @@ func New(c Config) (*Server, error) {
 		return nil, errors.New("admin: Config.Heartbeat and Config.Patience: allowed: zero or more")
 	}
 	c = c.withDefaults()
-	listener, err := net.Listen("tcp", c.Addr)
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", c.Addr) // does not block
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("admin: the address %s is taken by another process: stop it, or set ADMIN_PORT to a free port", c.Addr)
 	}

@@ -37,8 +37,8 @@ func (p *process) Tail(ctx context.Context, _ admin.Ref, options admin.TailOptio
 	return p.tail(ctx, options, each)
 }
 
-// real runs the real admin server.
-func real(t *testing.T, p *process) *Client {
+// against runs the real admin server.
+func against(t *testing.T, p *process) *Client {
 	t.Helper()
 	server, err := admin.New(admin.Config{Process: p, Addr: "127.0.0.1:0", Heartbeat: time.Millisecond})
 	if err != nil {
@@ -47,7 +47,12 @@ func real(t *testing.T, p *process) *Client {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Run(ctx) }()
-	t.Cleanup(func() { stop(); <-ended })
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
 	return dial(t, "http://"+server.Addr().String()+"/")
 }
 
@@ -78,7 +83,7 @@ func TestNewRefuses(t *testing.T) {
 
 func TestAgainstTheRealServer(t *testing.T) {
 	p := &process{reasons: []string{"no Kafka", "no manifests"}}
-	c := real(t, p)
+	c := against(t, p)
 	ctx := t.Context()
 
 	if err := c.Live(ctx); err != nil {
@@ -121,7 +126,7 @@ func TestStrangeAnswers(t *testing.T) {
 	if _, err := c.List(t.Context()); err == nil || !strings.Contains(err.Error(), "/status does not answer as Kurier") {
 		t.Errorf("%v", err)
 	}
-	c = scripted(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) })
+	c = scripted(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	if _, err := c.List(t.Context()); err == nil || !strings.Contains(err.Error(), "502 Bad Gateway") {
 		t.Errorf("%v", err)
 	}
@@ -151,7 +156,7 @@ func TestTail(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}}
-	c := real(t, p)
+	c := against(t, p)
 	ctx, cancel := context.WithCancel(t.Context())
 	var lines []string
 	err := c.Tail(ctx, Ref{"trigger", "default", "orders"}, TailOptions{DeadLetters: true, From: "7"}, func(line []byte) error {
@@ -184,20 +189,20 @@ func TestTailEnds(t *testing.T) {
 		}
 	}
 	ref := Ref{"trigger", "default", "orders"}
-	err := real(t, &process{tail: endless}).Tail(t.Context(), ref, TailOptions{}, func([]byte) error { return enough })
+	err := against(t, &process{tail: endless}).Tail(t.Context(), ref, TailOptions{}, func([]byte) error { return enough })
 	if !errors.Is(err, enough) {
 		t.Errorf("by the reader: %v", err)
 	}
 	ignore := func([]byte) error { return nil }
-	err = real(t, &process{tail: one(errors.New("the topic was deleted"))}).Tail(t.Context(), ref, TailOptions{}, ignore)
+	err = against(t, &process{tail: one(errors.New("the topic was deleted"))}).Tail(t.Context(), ref, TailOptions{}, ignore)
 	if err == nil || err.Error() != "the topic was deleted" {
 		t.Errorf("by the server, with a reason: %v", err)
 	}
-	err = real(t, &process{tail: one(nil)}).Tail(t.Context(), ref, TailOptions{}, ignore)
+	err = against(t, &process{tail: one(nil)}).Tail(t.Context(), ref, TailOptions{}, ignore)
 	if err == nil || !strings.Contains(err.Error(), "ended the tail") {
 		t.Errorf("by the server, without one: %v", err)
 	}
-	err = real(t, &process{}).Tail(t.Context(), Ref{"broker", "x", "y"}, TailOptions{}, ignore)
+	err = against(t, &process{}).Tail(t.Context(), Ref{"broker", "x", "y"}, TailOptions{}, ignore)
 	if !NotFound(err) {
 		t.Errorf("of nothing: %v", err)
 	}

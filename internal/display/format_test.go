@@ -169,8 +169,8 @@ func TestPrinter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			p := NewPrinter(&out, test.colour)
-			for _, print := range test.prints {
-				if err := p.Print(print[0], print[1]); err != nil {
+			for _, one := range test.prints {
+				if err := p.Print(one[0], one[1]); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -5,6 +5,7 @@
 package display
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -99,26 +100,26 @@ func (o Options) withDefaults() (Options, error) {
 // Check returns what is wrong with the options; the error names the field.
 func (o *Options) Check() error {
 	if o.Status != 0 && (o.Status < 200 || o.Status > 599) {
-		return fmt.Errorf("Status %d: allowed: 200 to 599", o.Status)
+		return fmt.Errorf("status %d: allowed: 200 to 599", o.Status)
 	}
 	if o.FailStatus != 0 && (o.FailStatus < 300 || o.FailStatus > 599) {
-		return fmt.Errorf("FailStatus %d: allowed: 300 to 599", o.FailStatus)
+		return fmt.Errorf("fail status %d: allowed: 300 to 599", o.FailStatus)
 	}
 	if o.Delay < 0 {
-		return fmt.Errorf("Delay %s: allowed: zero or more", o.Delay)
+		return fmt.Errorf("delay %s: allowed: zero or more", o.Delay)
 	}
 	if o.FailFirst < 0 {
-		return fmt.Errorf("FailFirst %d: allowed: zero or more", o.FailFirst)
+		return fmt.Errorf("fail first %d: allowed: zero or more", o.FailFirst)
 	}
 	if o.MaxBytes < 0 {
-		return fmt.Errorf("MaxBytes %d: allowed: zero or more", o.MaxBytes)
+		return fmt.Errorf("max bytes %d: allowed: zero or more", o.MaxBytes)
 	}
 	if r := o.Reply; r != nil {
 		if !r.Echo && r.Type == "" {
-			return errors.New("Reply.Type: a reply that is no echo needs a type")
+			return errors.New("reply type: a reply that is no echo needs a type")
 		}
 		if err := r.event(&event.Message{}).Validate(); err != nil && !r.Echo {
-			return fmt.Errorf("Reply: %w", err)
+			return fmt.Errorf("reply: %w", err)
 		}
 	}
 	return nil
@@ -131,7 +132,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("display: %w", err)
 	}
-	listener, err := net.Listen("tcp", o.Addr)
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", o.Addr) // does not block
 	if err != nil {
 		return nil, fmt.Errorf("display: cannot listen on %s: %w", o.Addr, err)
 	}

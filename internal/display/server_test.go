@@ -273,13 +273,13 @@ func TestHandshakeAndHealth(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	tests := map[string]Options{
-		"Status":     {Status: 600},
-		"FailStatus": {FailStatus: 200},
-		"Delay":      {Delay: -1},
-		"FailFirst":  {FailFirst: -1},
-		"MaxBytes":   {MaxBytes: -1},
-		"Reply.Type": {Reply: &Reply{Source: "x"}},
-		"type":       {Reply: &Reply{Type: "  "}},
+		"status":      {Status: 600},
+		"fail status": {FailStatus: 200},
+		"delay":       {Delay: -1},
+		"fail first":  {FailFirst: -1},
+		"max bytes":   {MaxBytes: -1},
+		"reply type":  {Reply: &Reply{Source: "x"}},
+		"type":        {Reply: &Reply{Type: "  "}},
 	}
 	for field, o := range tests {
 		if _, err := New(o); err == nil || !strings.Contains(err.Error(), field) {
