@@ -10,7 +10,8 @@ import (
 var machineFolders = []string{"/usr", "/etc", "/dev", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}
 
 // MachineRoot fills root so that the machine's own programs run in it, and returns the
-// mounts for that: the box then has the machine's software and files of its own.
+// mounts for that: the box then has the machine's software, which it cannot change, and
+// files of its own.
 func MachineRoot(root string) ([]Mount, error) {
 	var all []Mount
 	for _, dir := range machineFolders {
@@ -29,7 +30,7 @@ func MachineRoot(root string) ([]Mount, error) {
 				return nil, err
 			}
 		default:
-			all = append(all, Mount{Source: dir, Target: dir})
+			all = append(all, Mount{Source: dir, Target: dir, ReadOnly: dir != "/dev"})
 		}
 	}
 	tmp := filepath.Join(root, "tmp")
