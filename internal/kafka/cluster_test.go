@@ -2,12 +2,8 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"net"
-	"strings"
-	"sync"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,21 +11,33 @@ import (
 	"go.uber.org/goleak"
 
 	"kurier.dev/kurier/internal/kafka/embedded"
+	"kurier.dev/kurier/test/kafkatest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(kafkatest.Main(m),
+		// A breaker that opened inside the Kafka client sleeps its 10 s out.
+		goleak.IgnoreAnyFunction("github.com/eapache/go-resiliency/breaker.(*Breaker).timer"))
+}
 
-// target is where the integration tests run: the embedded broker here, a real
-// Kafka elsewhere.
+// target is a Kafka that integration tests run against.
 type target struct {
 	brokers  []string
 	dial     DialFunc
 	embedded *embedded.Broker // nil on a real Kafka
 }
 
-func startTarget(t *testing.T) target {
+// onBoth runs the test against the embedded broker and against a real Kafka.
+func onBoth(t *testing.T, test func(t *testing.T, tg target)) {
+	t.Run("embedded", func(t *testing.T) { test(t, onEmbedded(t)) })
+	t.Run("kafka", func(t *testing.T) {
+		test(t, target{brokers: kafkatest.Shared(t).Brokers()})
+	})
+}
+
+func onEmbedded(t *testing.T) target {
 	t.Helper()
-	b, err := embedded.Start(embedded.Options{Logger: slog.New(slog.DiscardHandler)})
+	b, err := embedded.Start(embedded.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,18 +62,18 @@ func (tg target) open(t *testing.T, change ...func(*Options)) *Cluster {
 
 func testContext(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-func mustTopic(t *testing.T, c *Cluster, name string, partitions int32) TopicInfo {
+func mustTopic(t *testing.T, c *Cluster, partitions int32) string {
 	t.Helper()
-	info, err := c.EnsureTopic(testContext(t), TopicSpec{Name: name, Partitions: partitions, Replication: 1, Create: true})
-	if err != nil {
+	name := kafkatest.Name(t)
+	if _, err := c.EnsureTopic(testContext(t), TopicSpec{Name: name, Partitions: partitions, Replication: 1, Create: true}); err != nil {
 		t.Fatal(err)
 	}
-	return info
+	return name
 }
 
 func record(topic, key, value string) *sarama.ProducerMessage {
@@ -76,52 +84,45 @@ func record(topic, key, value string) *sarama.ProducerMessage {
 	return rec
 }
 
-func mustProduce(t *testing.T, c *Cluster, topic string, values ...string) {
+// mustProduce sends n records, one after the other, with their number as value.
+func mustProduce(t *testing.T, c *Cluster, topic string, from, n int) {
 	t.Helper()
-	for _, value := range values {
-		if err := c.Produce(testContext(t), record(topic, "", value), nil); err != nil {
+	for i := range n {
+		if err := c.Produce(testContext(t), record(topic, "", fmt.Sprint(from+i)), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-func TestSmoke(t *testing.T) {
-	c := startTarget(t).open(t)
-	ctx := testContext(t)
-	if err := c.WaitReady(ctx); err != nil {
-		t.Fatal(err)
-	}
-	info := mustTopic(t, c, "smoke", 3)
-	if info.Partitions != 3 || info.Replication != 1 || info.MaxMessageBytes == 0 || info.Retention != 7*24*time.Hour || !info.Created || info.ID == [16]byte{} {
-		t.Fatalf("topic is %+v", info)
-	}
-	if err := c.Pin(ctx, "g", "smoke", Initial{}); err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	for i := range 100 {
-		wg.Go(func() { mustProduce(t, c, "smoke", fmt.Sprint(i)) })
-	}
-	wg.Wait()
-	states, err := c.Groups(ctx, []GroupTopic{{"g", "smoke"}})
+func mustState(t *testing.T, c *Cluster, group, topic string) GroupState {
+	t.Helper()
+	key := GroupTopic{Group: group, Topic: topic}
+	states, err := c.Groups(testContext(t), []GroupTopic{key})
 	if err != nil {
 		t.Fatal(err)
 	}
-	state := states[GroupTopic{"g", "smoke"}]
-	if state.Lag != 100 || !state.Pinned() || state.State != "Empty" {
-		t.Fatalf("state %+v", state)
-	}
-	n := 0
-	stop := errors.New("enough")
-	err = c.Tail(ctx, "smoke", TailFrom{Kind: TailOldest}, func(*sarama.ConsumerMessage) error {
-		if n++; n == 100 {
-			return stop
-		}
-		return nil
-	})
-	if !errors.Is(err, stop) {
+	if err := states[key].Err; err != nil {
 		t.Fatal(err)
 	}
-	_ = strings.TrimSpace
-	_ = net.Dial
+	return states[key]
+}
+
+// eventually polls until the condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(15 * time.Second); !holds(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 15 s: %s", what)
+		}
+	}
+}
+
+func committedOf(state GroupState) []int64 {
+	var list []int64
+	for _, p := range state.Partitions {
+		list = append(list, p.Committed)
+	}
+	return slices.Clip(list)
 }

@@ -87,9 +87,14 @@ func setProducer(c *sarama.Config) {
 	c.Producer.Return.Successes = true
 	c.Producer.Return.Errors = true
 	// Rides out the election of a leader: about 7 s in all.
-	c.Producer.Retry.Max = 12
+	c.Producer.Retry.Max = 20
 	c.Producer.Retry.BackoffFunc = func(retries, _ int) time.Duration {
-		return min(50*time.Millisecond<<min(retries, 6), time.Second)
+		if retries == 0 {
+			// The client also waits after each record that it cannot even try to
+			// send; with a topic that was deleted that would be one after another.
+			return 0
+		}
+		return min(50*time.Millisecond<<min(retries, 3), 400*time.Millisecond)
 	}
 }
 

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -71,14 +72,11 @@ func (w *topicWork) run(specs []TopicSpec) (map[string]TopicResult, error) {
 	w.results, w.created = map[string]TopicResult{}, map[string]bool{}
 	deadline := time.Now().Add(settleTime)
 	pending := specs
-	var found []TopicSpec
 	for {
 		var err error
-		var usable []TopicSpec
-		if usable, pending, err = w.round(pending); err != nil {
+		if pending, err = w.round(pending); err != nil {
 			return nil, err
 		}
-		found = append(found, usable...)
 		if len(pending) == 0 || time.Now().After(deadline) {
 			break
 		}
@@ -92,16 +90,17 @@ func (w *topicWork) run(specs []TopicSpec) (map[string]TopicResult, error) {
 		w.fail(spec, topicErrorf(spec.Name, ReasonTopicNotUsableYet, nil,
 			"topic %s is not usable yet: Kafka is still creating or deleting it, or a partition has no leader", spec.Name))
 	}
-	return w.results, w.readConfigs(found)
+	return w.results, nil
 }
 
-// round looks at all topics once and creates what is missing.
-func (w *topicWork) round(specs []TopicSpec) (usable, pending []TopicSpec, err error) {
+// round looks at all topics once and creates what is missing. It returns the
+// topics that must be looked at again.
+func (w *topicWork) round(specs []TopicSpec) (pending []TopicSpec, err error) {
 	topics, err := w.describe(specs)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var missing []TopicSpec
+	var usable, missing []TopicSpec
 	for _, spec := range specs {
 		topic := topics[spec.Name]
 		switch state, answer := stateOf(topic); {
@@ -119,7 +118,11 @@ func (w *topicWork) round(specs []TopicSpec) (usable, pending []TopicSpec, err e
 		}
 	}
 	created, err := w.create(missing)
-	return usable, append(pending, created...), err
+	if err != nil {
+		return nil, err
+	}
+	gone, err := w.readConfigs(usable)
+	return slices.Concat(pending, created, gone), err
 }
 
 func (w *topicWork) fail(spec TopicSpec, err *TopicError) {
@@ -262,9 +265,10 @@ func (w *topicWork) info(spec TopicSpec, topic *sarama.TopicMetadata) TopicInfo 
 	return info
 }
 
-// readConfigs adds what the topics' properties say. A client that may not read
-// them does without.
-func (w *topicWork) readConfigs(specs []TopicSpec) error {
+// readConfigs adds what the topics' properties say; a client that may not read
+// them does without. It returns the topics that do not exist: a broker goes on
+// listing a topic for a moment after it was deleted.
+func (w *topicWork) readConfigs(specs []TopicSpec) (gone []TopicSpec, err error) {
 	resources := make([]*sarama.ConfigResource, len(specs))
 	for i, spec := range specs {
 		resources[i] = &sarama.ConfigResource{
@@ -273,26 +277,40 @@ func (w *topicWork) readConfigs(specs []TopicSpec) error {
 	}
 	answers, err := w.conn.DescribeConfigs(resources, sarama.DescribeConfigsOptions{})
 	if err != nil {
-		return err
+		return nil, err
 	}
+	byName := make(map[string]*sarama.ConfigResourceResult, len(answers))
 	for _, answer := range answers {
-		result, ok := w.results[answer.Name]
-		if !ok || result.Err != nil || answer.ErrorCode != sarama.ErrNoError {
-			continue
-		}
-		for _, entry := range answer.Configs {
-			value, err := strconv.ParseInt(entry.Value, 10, 64)
-			switch {
-			case err != nil:
-			case entry.Name == "max.message.bytes":
-				result.Info.MaxMessageBytes = int(value)
-			case entry.Name == "retention.ms":
-				result.Info.Retention = milliseconds(value)
-			}
-		}
-		w.results[answer.Name] = result
+		byName[answer.Name] = answer
 	}
-	return nil
+	for _, spec := range specs {
+		answer := byName[spec.Name]
+		switch {
+		case answer == nil:
+		case answer.ErrorCode == sarama.ErrUnknownTopicOrPartition:
+			delete(w.results, spec.Name)
+			w.created[spec.Name] = false
+			gone = append(gone, spec)
+		case answer.ErrorCode == sarama.ErrNoError:
+			result := w.results[spec.Name]
+			result.Info.setConfigs(answer.Configs)
+			w.results[spec.Name] = result
+		}
+	}
+	return gone, nil
+}
+
+func (i *TopicInfo) setConfigs(entries []sarama.ConfigEntry) {
+	for _, entry := range entries {
+		value, err := strconv.ParseInt(entry.Value, 10, 64)
+		switch {
+		case err != nil:
+		case entry.Name == "max.message.bytes":
+			i.MaxMessageBytes = int(value)
+		case entry.Name == "retention.ms":
+			i.Retention = milliseconds(value)
+		}
+	}
 }
 
 // milliseconds turns a property's value into a duration; negative and too large
