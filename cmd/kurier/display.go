@@ -46,19 +46,19 @@ Triggers that point there: /status/503 (any code) and /delay/PT2S.`,
 
 func (f *displayFlags) register(command *cobra.Command) {
 	flags := command.Flags()
-	flags.StringVar(&f.host, "host", "", "address to listen on (default all)")
-	flags.Uint16Var(&f.port, "port", 8080, "port to listen on; 0: any free one")
-	flags.StringVar(&f.options.Label, "label", "", "text before each line")
+	flags.StringVar(&f.host, "host", "", "`ADDRESS` to listen on (default all)")
+	flags.Uint16Var(&f.port, "port", 8080, "`PORT` to listen on; 0: any free one")
+	flags.StringVar(&f.options.Label, "label", "", "`TEXT` before each line")
 	flags.BoolVar(&f.plain, "no-colour", false, "never colour the label")
-	flags.IntVar(&f.options.Status, "status", 0, "status to answer (default 202, or 200 with a reply)")
+	flags.IntVar(&f.options.Status, "status", 0, "`CODE` to answer (default 202, or 200 with a reply)")
 	flags.Var(&f.delay, "delay", "wait before each answer, for example PT2S")
 	flags.IntVar(&f.options.FailFirst, "fail-first", 0, "fail the first `N` requests")
 	flags.StringArrayVar(&f.options.FailTypes, "fail-type", nil, "fail every event of this `TYPE` (repeatable)")
-	flags.IntVar(&f.options.FailStatus, "fail-status", 503, "status of failed requests")
+	flags.IntVar(&f.options.FailStatus, "fail-status", 503, "`CODE` of failed requests")
 	flags.StringVar(&f.reply.Type, "reply-type", "", "reply with an event of this `TYPE`")
-	flags.StringVar(&f.reply.Source, "reply-source", "", "source of the reply (default /kurier/display)")
-	flags.StringVar(&f.reply.Data, "reply-data", "", "data of the reply")
-	flags.StringVar(&f.reply.ContentType, "reply-content-type", "", "type of the reply's data (default application/json)")
+	flags.StringVar(&f.reply.Source, "reply-source", "", "`SOURCE` of the reply (default /kurier/display)")
+	flags.StringVar(&f.reply.Data, "reply-data", "", "`DATA` of the reply")
+	flags.StringVar(&f.reply.ContentType, "reply-content-type", "", "content `TYPE` of the reply's data (default application/json)")
 	flags.BoolVar(&f.reply.Echo, "echo", false, "reply with the event received; the --reply flags change it")
 }
 

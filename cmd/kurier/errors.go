@@ -39,7 +39,7 @@ var errSilent = errors.New("failed")
 // is written to c.err.
 func (c *cli) execute(ctx context.Context, arguments []string) int {
 	root := c.root()
-	root.SetArgs(arguments)
+	root.SetArgs(append([]string{}, arguments...)) // never nil, for which cobra takes those of the process
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK

@@ -12,16 +12,20 @@ import (
 // durationFlag is a flag that takes an ISO 8601 duration.
 type durationFlag time.Duration
 
-func (d *durationFlag) String() string { return iso8601.Format(time.Duration(*d)) }
-func (d *durationFlag) Type() string   { return "duration" }
+func (d *durationFlag) Type() string { return "duration" }
+
+// String is empty for no duration, so that help shows no default.
+func (d *durationFlag) String() string {
+	if *d == 0 {
+		return ""
+	}
+	return iso8601.Format(time.Duration(*d))
+}
 
 func (d *durationFlag) Set(text string) error {
 	parsed, err := iso8601.Parse(text)
 	if err != nil {
 		return err
-	}
-	if parsed < 0 {
-		return fmt.Errorf("%q is less than PT0S", text)
 	}
 	*d = durationFlag(parsed)
 	return nil

@@ -20,7 +20,9 @@ import (
 var version string
 
 func main() {
-	graceful, hard := stopSignals()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	graceful, hard := stops(signals, lastGrace, os.Exit)
 	c := &cli{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		colour:  term.IsTerminal(int(os.Stdout.Fd())),
@@ -48,21 +50,19 @@ type cli struct {
 // lastGrace is what a process that was told to end at once has left.
 const lastGrace = 2 * time.Second
 
-// stopSignals turns signals into contexts: the first SIGINT or SIGTERM ends
-// graceful, the second ends hard, and the process with status 1 if it has not
-// ended by itself a moment later.
-func stopSignals() (graceful, hard context.Context) {
+// stops turns signals into contexts: the first ends graceful, the second ends
+// hard, and the process with status 1 if it has not ended by itself a moment
+// later.
+func stops(signals <-chan os.Signal, grace time.Duration, exit func(status int)) (graceful, hard context.Context) {
 	graceful, stop := context.WithCancel(context.Background())
 	hard, cut := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	go func() {
 		<-signals
 		stop()
 		<-signals
 		cut()
-		<-time.After(lastGrace)
-		os.Exit(1)
+		<-time.After(grace)
+		exit(exitFailed)
 	}()
 	return graceful, hard
 }

@@ -24,7 +24,9 @@ func (c *cli) root() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          knownCommand,
-		RunE:          func(command *cobra.Command, _ []string) error { return command.Help() },
+
+		DisableFlagsInUseLine: true,
+		RunE:                  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	root.SetIn(c.in)
 	root.SetOut(c.out)
@@ -45,6 +47,7 @@ func (c *cli) root() *cobra.Command {
 	}
 	root.AddCommand(c.environmentTopic())
 	root.SetHelpCommand(helpCommand())
+	root.SetUsageTemplate(usageTemplate)
 	return root
 }
 
@@ -52,6 +55,31 @@ const (
 	groupRoles = "roles"
 	groupUse   = "use"
 )
+
+// usageTemplate is what follows a command's explanation in its help.
+const usageTemplate = `Usage:
+  {{.UseLine}}
+{{- if .HasExample}}
+
+Examples:
+{{.Example}}
+{{- end}}
+{{- $commands := .Commands}}{{range $group := .Groups}}
+
+{{.Title}}
+{{- range $commands}}{{if eq .GroupID $group.ID}}
+  {{rpad .Name .NamePadding}} {{.Short}}
+{{- end}}{{end}}{{end}}
+{{- if .HasAvailableLocalFlags}}
+
+Flags:
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
+{{- end}}
+{{- if .HasAvailableSubCommands}}
+
+'{{.CommandPath}} COMMAND --help' explains a command, '{{.CommandPath}} help env' the environment.
+{{- end}}
+`
 
 // knownCommand refuses what is no command, and says what may have been meant.
 func knownCommand(root *cobra.Command, arguments []string) error {
@@ -69,8 +97,9 @@ func knownCommand(root *cobra.Command, arguments []string) error {
 // helpCommand is cobra's, with status 2 for a topic that is none.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "explain a command, or the environment: help env",
+		Use:     "help [COMMAND]",
+		GroupID: groupUse,
+		Short:   "explain a command, or the environment: help env",
 		RunE: func(command *cobra.Command, arguments []string) error {
 			topic, rest, err := command.Root().Find(arguments)
 			if topic == nil || err != nil || len(rest) > 0 {

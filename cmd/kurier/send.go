@@ -60,15 +60,15 @@ Exits 1 when an event was refused or got no answer; nothing is sent twice.`,
 func (f *sendFlags) register(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringVar(&f.to, "to", "", "`TARGET`, instead of the first argument")
-	flags.StringVar(&f.eventType, "type", "dev.kurier.example", "type")
-	flags.StringVar(&f.source, "source", "/kurier/send", "source")
-	flags.StringVar(&f.id, "id", "", "id (default a random UUID)")
-	flags.StringVar(&f.subject, "subject", "", "subject")
-	flags.StringVar(&f.data, "data", "", "data; @FILE reads it from a file")
-	flags.StringVar(&f.contentType, "content-type", "", "type of the data (default application/json, or text/plain when it is no JSON)")
+	flags.StringVar(&f.eventType, "type", "dev.kurier.example", "`TYPE` of the event")
+	flags.StringVar(&f.source, "source", "/kurier/send", "`SOURCE` of the event")
+	flags.StringVar(&f.id, "id", "", "`ID` of the event (default a random UUID)")
+	flags.StringVar(&f.subject, "subject", "", "`SUBJECT` of the event")
+	flags.StringVar(&f.data, "data", "", "`DATA` of the event; @FILE reads it from a file")
+	flags.StringVar(&f.contentType, "content-type", "", "content `TYPE` of the data (default application/json, or text/plain when it is no JSON)")
 	flags.StringArrayVar(&f.extensions, "extension", nil, "extension as `NAME=VALUE` (repeatable)")
-	flags.StringVar(&f.key, "key", "", "partitionkey: events with the same key stay in order")
-	flags.StringSliceVar(&f.keys, "keys", nil, "partitionkeys, taken in turn: `A,B,C`")
+	flags.StringVar(&f.key, "key", "", "partition `KEY`: events with the same key stay in order")
+	flags.StringSliceVar(&f.keys, "keys", nil, "partition keys `A,B,C`, taken in turn")
 	flags.BoolVar(&f.structured, "structured", false, "send the event as one JSON document instead of headers and body")
 	flags.BoolVar(&f.batch, "batch", false, "send all events in one request")
 	flags.IntVar(&f.repeat, "repeat", 1, "send `N` events")
@@ -157,7 +157,8 @@ func (f *sendFlags) open(command *cobra.Command, in io.Reader, file string) (eve
 		return overlay.over(made), func() {}, nil
 	}
 	if file == "-" {
-		return overlay.over(eventsOf(in, "standard input")), func() {}, nil
+		stream := interruptible(command.Context(), in)
+		return overlay.over(eventsOf(stream, "standard input")), func() { _ = stream.Close() }, nil // it was only read
 	}
 	opened, err := os.Open(file)
 	if err != nil {

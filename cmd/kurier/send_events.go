@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -109,6 +110,19 @@ func eventsOf(stream io.Reader, name string) eventSource {
 			}
 		}
 	}
+}
+
+// interruptible returns a reader of in that fails when ctx ends, also while a
+// read from a terminal waits for somebody to type. That one read may then stay
+// behind until the process ends.
+func interruptible(ctx context.Context, in io.Reader) io.ReadCloser {
+	out, into := io.Pipe()
+	go func() {
+		_, err := io.Copy(into, in)
+		into.CloseWithError(err)
+	}()
+	context.AfterFunc(ctx, func() { out.CloseWithError(ctx.Err()) })
+	return out
 }
 
 // parseEvents reads one event, or an array of them.

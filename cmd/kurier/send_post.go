@@ -31,11 +31,14 @@ type sending struct {
 // each sends the events one after the other, and says how each was answered.
 func (s *sending) each(ctx context.Context, events eventSource) error {
 	for m, err := range events {
+		if ctx.Err() != nil {
+			return nil // stopped by a signal; the sum tells how far it came
+		}
 		if err != nil {
 			return err
 		}
 		if s.limit.Wait(ctx) != nil {
-			return nil // stopped by a signal; the sum tells how far it came
+			return nil // as above
 		}
 		id, _ := m.Get(event.ID)
 		body, headers := m.Data, m.BinaryHeaders()
@@ -57,6 +60,9 @@ func (s *sending) each(ctx context.Context, events eventSource) error {
 func (s *sending) batch(ctx context.Context, events eventSource) error {
 	array := []json.RawMessage{}
 	for m, err := range events {
+		if ctx.Err() != nil {
+			return nil // stopped by a signal before anything was sent
+		}
 		if err != nil {
 			return err
 		}

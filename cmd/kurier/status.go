@@ -81,6 +81,9 @@ func (c *cli) status(command *cobra.Command, f *statusFlags, arguments []string)
 	if q.objects != nil {
 		err = errors.Join(c.writeStatus(q, f.output.value), err)
 	}
+	if command.Context().Err() != nil {
+		return errSilent // Ctrl-C
+	}
 	if err != nil {
 		return err
 	}

@@ -42,8 +42,9 @@ func versionText(linked string) string {
 // environmentTopic is the help topic "env".
 func (c *cli) environmentTopic() *cobra.Command {
 	return &cobra.Command{
-		Use:   "env",
-		Short: "the environment variables, their defaults and meanings",
-		Long:  "Durations are ISO 8601 (PT30S is 30 seconds), sizes are bytes.\n\n" + app.EnvTable(),
+		Use:    "env",
+		Hidden: true, // the help of help names it
+		Short:  "the environment variables, their defaults and meanings",
+		Long:   "Durations are ISO 8601 (PT30S is 30 seconds), sizes are bytes.\n\n" + app.EnvTable(),
 	}
 }
