@@ -88,8 +88,8 @@ func contentType(value string) event.HeaderSeq {
 func (s *sending) request(ctx context.Context, headers event.HeaderSeq, body []byte, events int, what string) error {
 	what = display.Printable(what)
 	code, detail, err := s.post.do(ctx, headers, body)
-	if ctx.Err() != nil {
-		return nil
+	if err != nil && ctx.Err() != nil {
+		err = errors.New("stopped before the answer came; it may or may not be stored")
 	}
 	s.requests++
 	s.sent += events

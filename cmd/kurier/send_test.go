@@ -260,6 +260,20 @@ func TestSendIsInterruptedWhileItReads(t *testing.T) {
 	}
 }
 
+// Ctrl-C while a request has no answer yet: nobody knows whether it was stored.
+func TestSendIsInterruptedWhileItWaits(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	url := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		stop()
+		<-r.Context().Done()
+	}))
+	got := newFixture().runUntil(ctx, "send", url, "--id", "1", "--repeat", "9")
+	want := "no answer     1  dev.kurier.example: stopped before the answer came; it may or may not be stored\n"
+	if got != (outcomeOf{1, want, ""}) {
+		t.Errorf("%+v", got)
+	}
+}
+
 type readFunc func(p []byte) (int, error)
 
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
