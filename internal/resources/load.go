@@ -1,38 +1,294 @@
 package resources
 
 import (
-	"context"
-	"log/slog"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
 )
 
-type memory struct{}
-
-// Load reads path, a folder or one file. The Plan is never nil; the error is
-// Problems, every error of every file, and nil when there is none.
-func Load(path string, o Options) (*Plan, error) { return &Plan{}, nil }
+// Load reads path, a folder or one file. The Plan is never nil and holds what
+// can be used; the error is Problems, every error of every file, and nil when
+// there is none. Bad options are an error of another type.
+func Load(path string, o Options) (*Plan, error) { return load(readAll([]string{path}), o, nil) }
 
 // Reload reads path again. Objects in error keep the version that old has, the
-// others proceed; what is gone from the folder is gone from the Plan. A path
-// that cannot be read keeps everything. Plan.Errors tells what was wrong.
-func Reload(old *Plan, path string, o Options) *Plan { return &Plan{} }
+// others proceed; what is gone from the folder is gone from the Plan (MF-7). A
+// file that cannot be read keeps all its objects, a folder likewise.
+// Plan.Errors tells what was wrong.
+func Reload(old *Plan, path string, o Options) *Plan {
+	return reload(old, readAll([]string{path}), o)
+}
 
-// Validate reads paths as the server would and answers the full text to print;
-// ok is false when there is an error in it.
-func Validate(paths []string, o Options) (text string, ok bool) { return "", true }
+func reload(old *Plan, sources []source, o Options) *Plan {
+	plan, err := load(sources, o, old.memory)
+	if plan == nil { // bad options
+		again := *old
+		again.Errors = []Problem{{File: "environment", Message: err.Error()}}
+		return &again
+	}
+	return plan
+}
 
-// CheckDefaultDelivery says what is wrong with Options.DefaultDelivery, or nil.
-func CheckDefaultDelivery(text string) error { return nil }
+// Validate reads paths as the server would and answers the full text to print:
+// every error, every warning, and a line that sums up. ok is false when there is
+// an error.
+func Validate(paths []string, o Options) (text string, ok bool) {
+	plan, err := load(readAll(paths), o, nil)
+	if plan == nil {
+		return err.Error() + "\n", false
+	}
+	var lines strings.Builder
+	for _, p := range slices.Concat(plan.Errors, plan.Warnings) {
+		fmt.Fprintln(&lines, p)
+	}
+	fmt.Fprintf(&lines, "%s, %s, %s\n", count(plan.read, "object"), count(len(plan.Errors), "error"), count(len(plan.Warnings), "warning"))
+	return lines.String(), err == nil
+}
 
-// CheckDeadLetterTopicTemplate says what is wrong with
-// Options.DeadLetterTopicTemplate, or nil.
-func CheckDeadLetterTopicTemplate(text string) error { return nil }
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
 
-// Watch tells when something below path may have changed. It takes its first
-// look before it returns: call it before Load and no change is missed. The
-// channel holds one signal; it is closed when ctx has ended and nothing of the
-// watcher runs any more. A path that is not there yet is fine.
-func Watch(ctx context.Context, path string, logger *slog.Logger) <-chan struct{} {
-	changes := make(chan struct{}, 1)
-	go func() { defer close(changes); <-ctx.Done() }()
-	return changes
+// memory is what a Plan remembers for the next Reload: every object that is in
+// force, and which topics and groups it has.
+type memory struct {
+	manifests map[key]*manifest
+	owners    map[owned]key
+}
+
+// loading makes one Plan.
+type loading struct {
+	settings *settings
+	old      map[key]*manifest // of the last Plan; nil at the start
+	before   map[owned]key     // who had what in the last Plan
+	active   map[key]*manifest // what the Plan is made of
+	named    map[key]bool      // everything the files speak of, right or wrong
+	kept     map[key]bool      // active is the old version
+	twice    []*manifest       // objects that are there already; they are only checked
+	problems []Problem
+}
+
+// load makes a Plan of sources. The Plan is nil only for bad options.
+func load(sources []source, o Options, old *memory) (*Plan, error) {
+	settings, err := newSettings(o)
+	if err != nil {
+		return nil, err
+	}
+	l := &loading{settings: settings, active: map[key]*manifest{}, named: map[key]bool{}, kept: map[key]bool{}}
+	if old != nil {
+		l.old, l.before = old.manifests, old.owners
+	}
+	b := read(sources, o.Strict)
+	l.problems = b.problems
+	l.collect(b.manifests)
+	l.keepUnread(b.unread)
+	l.configure()
+	l.decode()
+	l.ignoreClasses()
+	plan := l.resolve()
+	plan.read = len(b.manifests)
+	for _, p := range arrange(l.problems) {
+		if p.Warning {
+			plan.Warnings = append(plan.Warnings, p)
+		} else {
+			plan.Errors = append(plan.Errors, p)
+		}
+	}
+	if len(plan.Errors) > 0 {
+		return plan, Problems(plan.Errors)
+	}
+	return plan, nil
+}
+
+// collect takes each object once (MF-2). Of two that are the same neither is
+// trusted: both are checked, and reported, and taken out.
+func (l *loading) collect(manifests []*manifest) {
+	for _, m := range manifests {
+		l.named[m.key] = true
+		first := l.active[m.key]
+		if first == nil {
+			l.active[m.key] = m
+			continue
+		}
+		m.add(m.line, "the same object twice: "+m.ref.String(), "first in "+first.place(), "metadata.name")
+		first.twice = true
+		l.twice = append(l.twice, m)
+	}
+}
+
+// fail takes an object in error out: its last good version stays, if there is
+// one that has not failed too.
+func (l *loading) fail(k key) {
+	if old := l.old[k]; old != nil && !l.kept[k] {
+		l.active[k], l.kept[k] = old, true
+		return
+	}
+	delete(l.active, k)
+}
+
+// keepUnread keeps the objects of files and folders that could not be read.
+func (l *loading) keepUnread(unread map[string]bool) {
+	if len(unread) == 0 {
+		return
+	}
+	for k, old := range l.old {
+		if l.active[k] != nil {
+			continue
+		}
+		for place := old.file; ; place = filepath.Dir(place) {
+			if unread[place] {
+				l.active[k], l.kept[k], l.named[k] = old, true, true
+				break
+			}
+			if place == filepath.Dir(place) {
+				break
+			}
+		}
+	}
+}
+
+// configure reads the ConfigMaps that hold for all objects. One in error keeps
+// its last good version.
+func (l *loading) configure() {
+	maps := configMaps{}
+	for _, m := range l.active {
+		if m.kind == kindConfigMap && slices.Contains(settingsNames, m.name) {
+			maps.add(m)
+		}
+	}
+	for _, name := range settingsNames {
+		for len(maps[name]) > 0 {
+			m := maps.find(name)
+			if len(maps[name]) > 1 && !l.kept[m.key] {
+				m.warn(m.line, "several ConfigMaps of this name", "the one in namespace "+m.namespace+" is used", "metadata.name")
+			}
+			shadow := *m
+			shadow.problems = nil
+			if m.body != (unreadable{}) {
+				l.settings.read(&shadow)
+			}
+			if l.kept[m.key] { // was good, and is not reported again
+				break
+			}
+			m.problems = append(m.problems, shadow.problems...)
+			if !m.failed() {
+				break
+			}
+			l.problems = append(l.problems, m.problems...)
+			l.fail(m.key)
+			maps[name] = slices.DeleteFunc(maps[name], func(other *manifest) bool { return other == m })
+			if again := l.active[m.key]; again != nil {
+				maps.add(again)
+			}
+		}
+	}
+}
+
+// decode makes the body of every new object, side by side, and takes out those
+// in error.
+func (l *loading) decode() {
+	fresh := make([]*manifest, 0, len(l.active))
+	for k, m := range l.active {
+		if !l.kept[k] {
+			fresh = append(fresh, m)
+		}
+	}
+	fresh = append(fresh, l.twice...)
+	known := kinds()
+	var group errgroup.Group
+	for part := range slices.Chunk(fresh, 1+len(fresh)/runtime.GOMAXPROCS(0)) {
+		group.Go(func() error {
+			for _, m := range part {
+				if m.body == nil {
+					m.body = known[groupKind{m.group, m.kind}].decode(&decoder{manifest: m, settings: l.settings})
+				}
+				l.compare(m)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // no part fails
+	for _, m := range fresh {
+		l.problems = append(l.problems, m.problems...)
+		if (m.failed() || m.twice) && l.active[m.key] == m {
+			l.fail(m.key)
+		}
+	}
+}
+
+// compare looks at the last version of an object: what may not change, and how
+// often it has changed.
+func (l *loading) compare(m *manifest) {
+	m.generation = 1
+	old := l.old[m.key]
+	if old == nil || m.failed() {
+		return
+	}
+	m.immutable(old)
+	m.generation = old.generation
+	if !m.sameContent(old) {
+		m.generation++
+	}
+}
+
+func (m *manifest) sameContent(old *manifest) bool {
+	return m.apiVersion == old.apiVersion && maps.Equal(m.labels, old.labels) && maps.Equal(m.annotations, old.annotations) &&
+		m.at("spec").node.same(old.at("spec").node) && m.at("data").node.same(old.at("data").node) &&
+		m.at("stringData").node.same(old.at("stringData").node)
+}
+
+// ignoreClasses leaves out Brokers of other classes, which are another
+// program's (6.3).
+func (l *loading) ignoreClasses() {
+	for k, m := range l.active {
+		if b, ok := m.body.(*broker); ok && !b.known {
+			l.warn(m, m.line, "Broker ignored", "its class "+b.class+" is not Kafka, KafkaNamespaced or MTChannelBasedBroker")
+			delete(l.active, k)
+		}
+	}
+}
+
+// warn reports what is no error, when all objects are known.
+func (l *loading) warn(m *manifest, line int, message, details string, paths ...string) {
+	r := report{file: m.file, line: m.line, ref: m.ref}
+	r.warn(line, message, details, paths...)
+	l.problems = append(l.problems, r.problems...)
+}
+
+// wrong reports an error that shows only when all objects are known.
+func (l *loading) wrong(m *manifest, line int, message, details string, paths ...string) {
+	r := report{file: m.file, line: m.line, ref: m.ref}
+	r.add(line, message, details, paths...)
+	l.problems = append(l.problems, r.problems...)
+}
+
+// resolve makes the Plan. What turns out to be wrong now is taken out and the
+// rest made again: each round leaves fewer new objects, so it ends.
+func (l *loading) resolve() *Plan {
+	for {
+		r := newResolver(l)
+		r.names()
+		r.conflicts()
+		if len(r.losers) == 0 {
+			plan := r.plan()
+			plan.memory = &memory{manifests: l.active, owners: make(map[owned]key, len(r.owners))}
+			for name, m := range r.owners {
+				plan.memory.owners[name] = m.key
+			}
+			return plan
+		}
+		for _, m := range r.losers {
+			if l.active[m.key] == m {
+				l.fail(m.key)
+			}
+		}
+	}
 }

@@ -44,6 +44,7 @@ type Plan struct {
 	Errors    []Problem // what is wrong; after a Reload the objects named keep their last good version
 
 	memory *memory // what Reload needs to know of this Plan
+	read   int     // objects in the files, those in error included
 }
 
 // Object is one manifest, defaulted, with the part of its status that is known

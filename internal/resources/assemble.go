@@ -1,0 +1,223 @@
+package resources
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// plan puts everything together.
+func (r *resolver) plan() *Plan {
+	p := &Plan{}
+	topics := map[owned]Topic{}
+	for _, m := range r.objects {
+		object := newObject(m)
+		switch body := m.body.(type) {
+		case *broker:
+			r.planBroker(p, object, m, body)
+		case *channel:
+			r.planChannel(p, object, m, body)
+		case *kafkaSink:
+			r.planSink(p, object, m)
+		case *trigger:
+			p.Consumers = append(p.Consumers, r.planTrigger(object, m, body))
+		case *subscription:
+			p.Consumers = append(p.Consumers, r.planSubscription(object, m, body))
+		case *pingSource:
+			p.Pings = append(p.Pings, r.planPing(object, m, body))
+		case *service:
+			url := r.serviceURL(m.namespace, m.name)
+			object.Address = url
+			p.Services = append(p.Services, Service{Ref: m.ref, URL: url, Display: body.display})
+		}
+		if h := r.homes[m]; h != nil {
+			addTopic(topics, h, m.ref)
+		}
+		p.Objects = append(p.Objects, object)
+	}
+	p.Topics = sortedTopics(topics)
+	r.dependencies(p)
+	return p
+}
+
+func addTopic(topics map[owned]Topic, h *home, owner Ref) {
+	if len(h.blocked) > 0 {
+		return
+	}
+	name := owned{"topic", h.cluster, h.topic}
+	topic := h.spec
+	topic.Cluster, topic.Name, topic.Owner = h.cluster, h.topic, owner
+	if there, ok := topics[name]; !ok || topic.Create && !there.Create {
+		topics[name] = topic
+	}
+}
+
+func sortedTopics(topics map[owned]Topic) []Topic {
+	if len(topics) == 0 {
+		return nil
+	}
+	return slices.SortedFunc(maps.Values(topics), func(a, b Topic) int {
+		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Name, b.Name))
+	})
+}
+
+// newObject is what a manifest shows of itself.
+func newObject(m *manifest) *Object {
+	o := &Object{
+		Ref: m.ref, APIVersion: m.apiVersion, UID: m.uid, Labels: m.labels, Annotations: m.annotations,
+		Generation: m.generation, File: m.file, Line: m.line,
+	}
+	if spec := m.at("spec"); spec.isMap() {
+		o.Spec, _ = spec.node.value().(map[string]any)
+	}
+	return o
+}
+
+// fill sets a field of the spec that the manifest leaves out.
+func (o *Object) fill(name string, value any) {
+	if o.Spec == nil {
+		o.Spec = map[string]any{}
+	}
+	if o.Spec[name] == nil {
+		o.Spec[name] = value
+	}
+}
+
+func (o *Object) say(conditionType, status, reason, message string) {
+	o.Conditions = append(o.Conditions, Condition{conditionType, status, reason, message})
+}
+
+// refused are the conditions that are False.
+func (o *Object) refused() []Condition {
+	var all []Condition
+	for _, c := range o.Conditions {
+		if c.Status == False {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func (r *resolver) planBroker(p *Plan, o *Object, m *manifest, b *broker) {
+	h := r.homes[m]
+	r.addressable(p, o, m, h)
+	p.Targets[len(p.Targets)-1].Broker = true
+	if len(h.blocked) > 0 {
+		o.Conditions = append(o.Conditions, h.blocked...)
+		r.missingConfig(m, b)
+	} else {
+		o.say("ConfigParsed", True, "", "")
+	}
+	r.parentDelivery(o, m, b.delivery)
+	o.StatusAnnotations = map[string]string{"default.topic": h.topic}
+	if o.Annotations[annotationClass] == "" {
+		o.Annotations = maps.Clone(o.Annotations)
+		if o.Annotations == nil {
+			o.Annotations = map[string]string{}
+		}
+		o.Annotations[annotationClass] = b.class
+	}
+}
+
+func (r *resolver) missingConfig(m *manifest, b *broker) {
+	if r.index[b.config.key()] == nil && !r.named[b.config.key()] {
+		r.warn(m, b.configAt.line, "reference leads nowhere", r.homes[m].blocked[0].Message, b.configAt.path)
+	}
+}
+
+func (r *resolver) planChannel(p *Plan, o *Object, m *manifest, c *channel) {
+	h := r.homes[m]
+	before := len(p.Targets)
+	r.addressable(p, o, m, h)
+	p.Targets[before].Hosts = hosts(m)
+	if r.fronted(m) {
+		p.Targets = p.Targets[:before] // the Channel has it
+	}
+	o.say("ConfigurationReady", True, "", "")
+	r.parentDelivery(o, m, c.delivery)
+	o.StatusAnnotations = map[string]string{"messaging.knative.dev/subscribable": "v1"}
+	if m.kind == kindChannel && c.template.defaulted {
+		o.fill("channelTemplate", map[string]any{"apiVersion": messagingGroup + "/v1", "kind": c.template.kind})
+	}
+	if m.kind == kindKafkaChannel {
+		o.fill("numPartitions", int64(1))
+		o.fill("replicationFactor", int64(1))
+		o.fill("retentionDuration", "PT168H")
+	}
+}
+
+func (r *resolver) planSink(p *Plan, o *Object, m *manifest) {
+	s := m.body.(*kafkaSink)
+	r.addressable(p, o, m, r.homes[m])
+	p.Targets[len(p.Targets)-1].Structured = s.structured
+	o.fill("contentMode", "binary")
+	o.say("ConfigParsed", True, "", "")
+}
+
+// addressable adds the ingress address of an object.
+func (r *resolver) addressable(p *Plan, o *Object, m *manifest, h *home) {
+	o.Topic, o.Address = h.topic, r.ingress(m)
+	p.Targets = append(p.Targets, Target{Ref: m.ref, Path: ingressPath(m), Cluster: h.cluster, Topic: h.topic, Blocked: h.blocked})
+	if o.Address == "" {
+		o.Conditions = append(o.Conditions, ingressNotSet("Addressable"))
+		return
+	}
+	o.say("Addressable", True, "", "")
+}
+
+// parentDelivery shows the delivery that children inherit and resolves its dead
+// letter sink.
+func (r *resolver) parentDelivery(o *Object, m *manifest, d *delivery) {
+	if d == nil {
+		d = r.settings.fallback
+	}
+	if d == nil {
+		deadLetterCondition(o, nil, cause{})
+		return
+	}
+	o.fill("delivery", d.written.value())
+	var sink *Destination
+	var why cause
+	if d.deadLetterSink != nil {
+		resolved, failed := r.address(m, d.deadLetterSink, true)
+		sink, why = &resolved, failed
+	}
+	deadLetterCondition(o, sink, why)
+}
+
+// deadLetterCondition tells whether the dead letter sink has an address; nil
+// means that none is configured.
+func deadLetterCondition(o *Object, sink *Destination, why cause) {
+	switch {
+	case sink == nil && why.isZero():
+		o.say("DeadLetterSinkResolved", True, "DeadLetterSinkNotConfigured", "No dead letter sink is configured.")
+	case !why.isZero():
+		o.say("DeadLetterSinkResolved", False, why.reasonOr("Unable to get the dead letter sink's URI"), why.message)
+	default:
+		o.DeadLetterSinkURI = sink.URL
+		o.say("DeadLetterSinkResolved", True, "", "")
+	}
+}
+
+// reasonOr is the reason that Knative gives, but for what only the environment
+// can repair.
+func (c cause) reasonOr(knative string) string {
+	if c.reason == reasonIngress {
+		return c.reason
+	}
+	return knative
+}
+
+func (r *resolver) planPing(o *Object, m *manifest, p *pingSource) Ping {
+	ping := Ping{Ref: m.ref, Schedule: p.schedule, Timezone: p.timezone, ContentType: p.contentType, Data: p.data, Extensions: p.extensions}
+	o.fill("schedule", p.schedule)
+	sink, why := r.address(m, p.sink, false)
+	if why.isZero() {
+		ping.Sink = sink
+		o.say("SinkProvided", True, "", "")
+	} else {
+		o.say("SinkProvided", False, why.reasonOr("NotFound"), why.message)
+	}
+	ping.Blocked = o.refused()
+	return ping
+}

@@ -1,0 +1,120 @@
+package resources
+
+// owned is a name that one object alone may have on a cluster.
+type owned struct{ what, cluster, name string }
+
+// conflicts finds objects that would share what must be their own: a topic that
+// Kurier makes, a consumer group (MF-8). After a reload the one that had it
+// before keeps it.
+func (r *resolver) conflicts() {
+	for _, m := range r.objects {
+		if h := r.homes[m]; h != nil && h.spec.Create && !r.fronted(m) {
+			r.claim(owned{"topic", h.cluster, h.topic}, m)
+		}
+	}
+	for _, m := range r.objects {
+		if source := r.source(m); source != nil && r.groups[m] != "" {
+			r.claim(owned{"consumer group", r.homes[source].cluster, r.groups[m]}, m)
+		}
+	}
+	for _, m := range r.objects {
+		if source := r.source(m); source != nil && r.groups[m] != "" {
+			r.checkDeadLetterTopic(m, r.homes[source].cluster)
+		}
+	}
+}
+
+// claim gives name to m, or reports who has it.
+func (r *resolver) claim(name owned, m *manifest) {
+	first := r.owners[name]
+	if first == nil {
+		r.owners[name] = m
+		return
+	}
+	if before, ok := r.before[name]; ok && before == m.key {
+		first, m = m, first
+		r.owners[name] = first
+	}
+	r.lose(m, m.line, name.what+" "+quoted(name.name)+" is that of "+first.ref.String()+" already",
+		first.ref.String()+" is in "+first.place()+"; give one of them another name", "metadata.name")
+}
+
+// checkDeadLetterTopic refuses a dead letter topic that Kafka cannot have or
+// that another object reads.
+func (r *resolver) checkDeadLetterTopic(m *manifest, cluster string) {
+	topic, wrong := r.deadLetterTopic(m)
+	owner := r.owners[owned{"topic", cluster, topic}]
+	switch {
+	case wrong != "":
+		r.lose(m, m.line, "no usable name for the dead letter topic: "+quoted(topic),
+			wrong+"; it is made by DEAD_LETTER_TOPIC_TEMPLATE", "metadata.name")
+	case owner != nil:
+		r.lose(m, m.line, "the dead letter topic "+quoted(topic)+" is the topic of "+owner.ref.String(),
+			owner.ref.String()+" is in "+owner.place(), "metadata.name")
+	}
+}
+
+// source is the Broker or channel that a Trigger or Subscription reads.
+func (r *resolver) source(m *manifest) *manifest {
+	switch body := m.body.(type) {
+	case *trigger:
+		return r.index[body.broker.key()]
+	case *subscription:
+		return r.channel(body.channel)
+	}
+	return nil
+}
+
+// channel finds a channel by reference. What stands behind a Channel can be
+// named without a manifest of its own.
+func (r *resolver) channel(ref objectRef) *manifest {
+	if ref.groupOf() != messagingGroup || !isChannelKind(ref.kind) {
+		return nil
+	}
+	k := ref.key()
+	if m := r.index[k]; m != nil {
+		return m
+	}
+	k.kind = kindChannel
+	front := r.index[k]
+	if front == nil {
+		return nil
+	}
+	if c, ok := front.body.(*channel); !ok || c.template == nil || c.template.kind != ref.kind {
+		return nil
+	}
+	return front
+}
+
+// deadLetterTopic is the name of a consumer's dead letter topic, and what is
+// wrong with it; empty when the policy is to drop.
+func (r *resolver) deadLetterTopic(m *manifest) (topic, wrong string) {
+	source := r.source(m)
+	if r.policy(m, source).deadLetter == "drop" {
+		return "", ""
+	}
+	if r.settings.options.DeadLetterTopicTemplate == "" {
+		topic = r.groups[m] + ".dead-letter"
+		return topic, checkTopicName(topic)
+	}
+	topic, err := r.settings.deadLetterTopics.execute(deadLetterData{ConsumerGroup: r.groups[m], Kind: m.kind,
+		Namespace: m.namespace, Name: m.name, Topic: r.homes[source].topic})
+	if err != nil {
+		return "", err.Error()
+	}
+	return topic, checkTopicName(topic)
+}
+
+// policy is what the annotations of a consumer say, and those of its parent
+// where it says nothing.
+func (r *resolver) policy(m, parent *manifest) policy {
+	switch body := m.body.(type) {
+	case *trigger:
+		b := parent.body.(*broker).policy
+		b.order = "" // a Broker has none
+		return body.policy.over(b)
+	case *subscription:
+		return body.policy.over(parent.body.(*channel).policy)
+	}
+	return policy{}
+}

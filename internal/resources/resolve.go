@@ -1,0 +1,245 @@
+package resources
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// home is where a Broker, a channel or a KafkaSink keeps its events.
+type home struct {
+	cluster string
+	topic   string
+	spec    Topic       // how the topic is made
+	blocked []Condition // why it cannot be used
+}
+
+// resolver follows every reference between the objects in force.
+type resolver struct {
+	*loading
+	objects   []*manifest // sorted
+	index     map[key]*manifest
+	homes     map[*manifest]*home
+	groups    map[*manifest]string
+	configs   map[*manifest]*brokerConfigResult
+	addresses map[string]bool // URLs of our own Brokers
+	owners    map[owned]*manifest
+	losers    []*manifest // in error, as it turned out
+}
+
+func newResolver(l *loading) *resolver {
+	r := &resolver{
+		loading: l, index: make(map[key]*manifest, len(l.active)), homes: map[*manifest]*home{}, groups: map[*manifest]string{},
+		configs: map[*manifest]*brokerConfigResult{}, addresses: map[string]bool{},
+		owners: map[owned]*manifest{},
+	}
+	for k, m := range l.active {
+		r.index[k] = m
+		r.objects = append(r.objects, m)
+	}
+	slices.SortFunc(r.objects, func(a, b *manifest) int {
+		return cmp.Or(compareRefs(a.ref, b.ref), cmp.Compare(a.group, b.group))
+	})
+	r.inject()
+	return r
+}
+
+// inject adds the Broker default of each namespace in which a Trigger asks for
+// it and no manifest makes it.
+func (r *resolver) inject() {
+	added := false
+	for _, m := range slices.Clone(r.objects) {
+		t, ok := m.body.(*trigger)
+		if !ok || !t.injected || r.index[t.broker.key()] != nil || r.named[t.broker.key()] {
+			continue
+		}
+		made := &manifest{
+			report: report{file: m.file, line: m.line, ref: t.broker.ref()}, key: t.broker.key(), apiVersion: eventingGroup + "/v1",
+			generation: 1, root: field{node: &node{kind: mapNode, line: m.line}, line: m.line},
+		}
+		made.body = decodeBroker(&decoder{manifest: made, settings: r.settings})
+		r.index[made.key] = made
+		r.objects = append(r.objects, made)
+		added = true
+	}
+	if added {
+		slices.SortFunc(r.objects, func(a, b *manifest) int {
+			return cmp.Or(compareRefs(a.ref, b.ref), cmp.Compare(a.group, b.group))
+		})
+	}
+}
+
+// lose takes an object out that is in error for a reason that shows only among
+// the others.
+func (r *resolver) lose(m *manifest, line int, message, details string, paths ...string) {
+	r.wrong(m, line, message, details, paths...)
+	r.losers = append(r.losers, m)
+}
+
+// names finds every topic and group (6.3).
+func (r *resolver) names() {
+	for _, m := range r.objects {
+		switch body := m.body.(type) {
+		case *broker:
+			r.homes[m] = r.brokerHome(m, body)
+			if url := r.ingress(m); url != "" {
+				r.addresses[url] = true
+			}
+		case *channel:
+			r.homes[m] = r.channelHome(m, body)
+		case *kafkaSink:
+			r.homes[m] = r.sinkHome(m, body)
+		case *trigger:
+			r.groups[m] = r.name(m, r.settings.triggerGroups, nil)
+		case *subscription:
+			r.groups[m] = subscriptionGroup(m.namespace, body.channel.name, m.uid, m.name)
+		}
+	}
+}
+
+// name makes a name of a template and checks it.
+func (r *resolver) name(m *manifest, t nameTemplate, check func(string) string) string {
+	name, err := t.make(m)
+	wrong := ""
+	switch {
+	case err != nil:
+		wrong = err.Error()
+	case name == "":
+		wrong = "it is empty"
+	case check != nil:
+		wrong = check(name)
+	}
+	if wrong != "" {
+		r.lose(m, m.line, "no usable name: "+quoted(name), wrong, "metadata.name")
+	}
+	return name
+}
+
+func (r *resolver) brokerHome(m *manifest, b *broker) *home {
+	result := defaultBrokerTopic()
+	h := &home{}
+	if b.config != nil {
+		result, h.blocked = r.brokerConfig(b)
+	}
+	h.cluster = r.cluster(result.servers)
+	h.spec = Topic{Partitions: result.partitions, Replication: result.replication, Config: result.config, Create: true}
+	if b.externalTopic != "" {
+		h.topic, h.spec = b.externalTopic, Topic{}
+	} else {
+		h.topic = r.name(m, r.settings.brokerTopics, checkTopicName)
+	}
+	return h
+}
+
+// brokerConfigResult is a ConfigMap as Brokers read it, once for all of them.
+type brokerConfigResult struct {
+	topic   brokerTopic
+	blocked []Condition
+}
+
+func (r *resolver) brokerConfig(b *broker) (brokerTopic, []Condition) {
+	m := r.index[b.config.key()]
+	if m == nil {
+		return defaultBrokerTopic(), []Condition{{"ConfigParsed", False, "ConfigMapNotFound",
+			`ConfigMap "` + b.config.name + `" in namespace "` + b.config.namespace + `" does not exist`}}
+	}
+	if result := r.configs[m]; result != nil {
+		return result.topic, result.blocked
+	}
+	shadow := *m
+	shadow.problems = nil
+	result := &brokerConfigResult{topic: (&decoder{manifest: &shadow, settings: r.settings}).brokerTopic()}
+	r.configs[m] = result
+	if shadow.failed() {
+		result.blocked = []Condition{{"ConfigParsed", False, "ConfigMapInvalid", shadow.problems[0].Text()}}
+		r.losers = append(r.losers, m)
+	}
+	r.problems = append(r.problems, shadow.problems...)
+	return result.topic, result.blocked
+}
+
+func (r *resolver) channelHome(m *manifest, c *channel) *home {
+	topic := c.topic
+	if backing := r.backing(m, c); backing != nil {
+		topic = backing.body.(*channel).topic
+	}
+	return &home{
+		cluster: r.cluster(r.settings.channelServer), topic: r.name(m, r.settings.channelTopics, checkTopicName),
+		spec: Topic{Partitions: topic.partitions, Replication: topic.replication, Config: topic.config(), Create: true},
+	}
+}
+
+// backing is the channel that stands behind a Channel, when it has a manifest of
+// its own; the two are one, with one topic and one address (3.1).
+func (r *resolver) backing(m *manifest, c *channel) *manifest {
+	if c.template == nil {
+		return nil
+	}
+	behind := r.index[key{messagingGroup, c.template.kind, m.namespace, m.name}]
+	if behind == nil {
+		return nil
+	}
+	if _, ok := behind.body.(*channel); !ok {
+		return nil
+	}
+	return behind
+}
+
+// fronted tells whether a Channel's manifest stands before this channel.
+func (r *resolver) fronted(m *manifest) bool {
+	front := r.index[key{messagingGroup, kindChannel, m.namespace, m.name}]
+	if front == nil || front == m {
+		return false
+	}
+	c, ok := front.body.(*channel)
+	return ok && c.template != nil && c.template.kind == m.kind
+}
+
+func (r *resolver) sinkHome(_ *manifest, s *kafkaSink) *home {
+	h := &home{cluster: r.cluster(s.servers), topic: s.topic}
+	if s.partitions > 0 && s.replication > 0 {
+		h.spec = Topic{Partitions: s.partitions, Replication: s.replication, Create: true}
+	}
+	return h
+}
+
+// cluster is the name of the cluster at servers: empty for the environment's.
+func (r *resolver) cluster(servers string) string {
+	if servers == r.settings.bootstrap {
+		return ""
+	}
+	return servers
+}
+
+// ingressPath is where the ingress takes events for an object; empty for other kinds.
+func ingressPath(m *manifest) string {
+	switch m.body.(type) {
+	case *broker:
+		return "/" + m.namespace + "/" + m.name
+	case *channel:
+		return "/channels/" + m.namespace + "/" + m.name
+	case *kafkaSink:
+		return "/sinks/" + m.namespace + "/" + m.name
+	}
+	return ""
+}
+
+// ingress is the address of an object; empty when nobody said where the ingress
+// is.
+func (r *resolver) ingress(m *manifest) string {
+	if r.settings.options.IngressURL == "" {
+		return ""
+	}
+	return r.settings.options.IngressURL + ingressPath(m)
+}
+
+func ingressNotSet(conditionType string) Condition {
+	return Condition{conditionType, False, "IngressURLNotSet",
+		"it is not known where the receiver is; set it in the environment, for example INGRESS_URL=http://receiver:8080"}
+}
+
+// hosts are the names under which a channel is reached by Host.
+func hosts(m *manifest) []string {
+	name := strings.ToLower(m.name + "-kn-channel." + m.namespace + ".svc")
+	return []string{name, name + ".cluster.local"}
+}

@@ -1,0 +1,251 @@
+package resources
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxAliased bounds how many nodes the aliases of one file may stand for, so
+// that a few lines cannot ask for gigabytes.
+const maxAliased = 100_000
+
+// document is one value of a file and what is wrong with its form.
+type document struct {
+	root   *node // nil: empty, or not readable
+	faults []fault
+}
+
+// fault is what is wrong with a document before anything is known of it.
+type fault struct {
+	line    int
+	message string
+	details string
+	paths   []string
+}
+
+// parseYAML reads every document of a file. The documents before a broken one
+// are good; what follows it is not read, and broken tells why.
+func parseYAML(data []byte) (documents []document, broken *fault) {
+	line := 1
+	defer func() {
+		if r := recover(); r != nil { // the parser's own bugs end with the file
+			broken = &fault{line: line, message: "broken YAML", details: fmt.Sprint(r)}
+		}
+	}()
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	budget := maxAliased
+	for {
+		var parsed yaml.Node
+		err := decoder.Decode(&parsed)
+		if errors.Is(err, io.EOF) {
+			return documents, nil
+		}
+		if err != nil {
+			return documents, yamlFault(err, line)
+		}
+		line = max(parsed.Line, 1)
+		reader := yamlReader{budget: &budget}
+		root := reader.read(&parsed, "")
+		documents = append(documents, document{root: root, faults: reader.faults})
+	}
+}
+
+var yamlLine = regexp.MustCompile(`^line (\d+): `)
+
+// yamlFault words an error of the parser, which puts the line into its text.
+func yamlFault(err error, line int) *fault {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if match := yamlLine.FindStringSubmatch(text); match != nil {
+		if n, err := strconv.Atoi(match[1]); err == nil && n > 0 {
+			line = n
+		}
+		text = text[len(match[0]):]
+	}
+	return &fault{line: line, message: "broken YAML", details: text}
+}
+
+// yamlReader turns the parser's nodes into ours: aliases are followed, merge
+// keys merged, keys made text.
+type yamlReader struct {
+	budget  *int
+	aliases []*yaml.Node // being followed
+	faults  []fault
+}
+
+func (r *yamlReader) fault(line int, message, path, details string) {
+	f := fault{line: max(line, 1), message: message, details: details}
+	if path != "" {
+		f.paths = []string{path}
+	}
+	r.faults = append(r.faults, f)
+}
+
+func (r *yamlReader) read(n *yaml.Node, path string) *node {
+	if len(r.aliases) > 0 {
+		if *r.budget--; *r.budget <= 0 {
+			if *r.budget == 0 {
+				r.fault(n.Line, "aliases stand for too many values", path, "")
+			}
+			return nil
+		}
+	}
+	switch n.Kind {
+	case yaml.DocumentNode:
+		if len(n.Content) == 0 {
+			return nil
+		}
+		return r.read(n.Content[0], path)
+	case yaml.AliasNode:
+		return r.alias(n, path)
+	case yaml.MappingNode:
+		return r.mapping(n, path)
+	case yaml.SequenceNode:
+		list := &node{kind: listNode, line: n.Line, items: make([]*node, len(n.Content))}
+		for i, item := range n.Content {
+			list.items[i] = r.read(item, path+"["+strconv.Itoa(i)+"]")
+		}
+		return list
+	case yaml.ScalarNode:
+		return scalarOf(n)
+	}
+	return nil
+}
+
+func (r *yamlReader) alias(n *yaml.Node, path string) *node {
+	for _, open := range r.aliases {
+		if open == n.Alias {
+			r.fault(n.Line, "an alias contains itself", path, "")
+			return nil
+		}
+	}
+	r.aliases = append(r.aliases, n.Alias)
+	value := r.read(n.Alias, path)
+	r.aliases = r.aliases[:len(r.aliases)-1]
+	return value
+}
+
+func scalarOf(n *yaml.Node) *node {
+	scalar := &node{line: n.Line, text: n.Value, block: n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0}
+	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+		return scalar
+	}
+	switch n.ShortTag() {
+	case "!!null":
+		return nil
+	case "!!int":
+		scalar.scalar = intScalar
+	case "!!float":
+		scalar.scalar = floatScalar
+	case "!!bool":
+		scalar.scalar = boolScalar
+	}
+	return scalar
+}
+
+func (r *yamlReader) mapping(n *yaml.Node, path string) *node {
+	m := &node{kind: mapNode, line: n.Line, entries: make([]entry, 0, len(n.Content)/2)}
+	seen := newNames(len(n.Content) / 2)
+	var merged []*yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		for key.Kind == yaml.AliasNode {
+			key = key.Alias
+		}
+		if key.Kind != yaml.ScalarNode {
+			r.fault(key.Line, "a key must be a plain text", path, "")
+			continue
+		}
+		if key.ShortTag() == "!!merge" {
+			merged = append(merged, value)
+			continue
+		}
+		inner := join(path, key.Value)
+		if first, again := seen.add(key.Value, key.Line); again {
+			r.fault(key.Line, "duplicate field", inner, fmt.Sprintf("first on line %d", first))
+			continue
+		}
+		m.entries = append(m.entries, entry{name: key.Value, line: n.Content[i].Line, value: r.read(value, inner)})
+	}
+	for _, value := range merged {
+		r.merge(m, seen, value, path)
+	}
+	return m
+}
+
+// merge adds what "<<" stands for: a map, or a list of maps; keys that are
+// there already win.
+func (r *yamlReader) merge(m *node, seen *names, value *yaml.Node, path string) {
+	source := r.read(value, path)
+	switch {
+	case source == nil:
+	case source.kind == mapNode:
+		mergeEntries(m, seen, source)
+	case source.kind == listNode:
+		for _, item := range source.items {
+			if item != nil && item.kind == mapNode {
+				mergeEntries(m, seen, item)
+			}
+		}
+	default:
+		r.fault(value.Line, "<< must stand for a map", path, "")
+	}
+}
+
+func mergeEntries(m *node, seen *names, source *node) {
+	for _, e := range source.entries {
+		if _, again := seen.add(e.name, e.line); !again {
+			m.entries = append(m.entries, e)
+		}
+	}
+}
+
+// names remembers which keys a map has; small maps need no index.
+type names struct {
+	list  []entry
+	index map[string]int
+}
+
+func newNames(size int) *names {
+	if size > 16 {
+		return &names{index: make(map[string]int, size)}
+	}
+	return &names{list: make([]entry, 0, size)}
+}
+
+// add remembers name; again tells that it was there, first on which line.
+func (n *names) add(name string, line int) (first int, again bool) {
+	if n.index != nil {
+		if first, again = n.index[name]; !again {
+			n.index[name] = line
+		}
+		return first, again
+	}
+	for _, e := range n.list {
+		if e.name == name {
+			return e.line, true
+		}
+	}
+	if len(n.list) == 16 { // merged keys can make a small map large
+		n.index = map[string]int{name: line}
+		for _, e := range n.list {
+			n.index[e.name] = e.line
+		}
+		return 0, false
+	}
+	n.list = append(n.list, entry{name: name, line: line})
+	return 0, false
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
