@@ -145,6 +145,9 @@ func (r *Receiver) connections() int {
 func (r *Receiver) serveConn(c *conn) {
 	defer r.running.Done()
 	defer func() {
+		if p := recover(); p != nil {
+			r.bug(p)
+		}
 		_ = c.Close()
 		c.dropWoken()
 		r.mu.Lock()
@@ -188,11 +191,16 @@ func (r *Receiver) exchange(x *exchange) bool {
 	return x.body.discard() == nil
 }
 
-// answerSafely keeps a bug in one request's way from ending the process.
+// bug logs a panic that one connection survives instead of ending the process.
+func (r *Receiver) bug(p any) {
+	r.cfg.Logger.Error("bug: panic while handling a request", "panic", p, "stack", string(debug.Stack()))
+}
+
+// answerSafely answers even where handling the request panics.
 func (r *Receiver) answerSafely(req *request) (a answer) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.cfg.Logger.Error("bug: panic while handling a request", "panic", p, "stack", string(debug.Stack()))
+			r.bug(p)
 			a = busy(503, retryKafka, "an internal error, see the log of this instance")
 			a.close = true
 		}

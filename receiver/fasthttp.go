@@ -243,6 +243,7 @@ func (x *exchange) enlarge(r *Receiver) (answer, bool) {
 	rest, _ := x.br.Peek(x.br.Buffered())
 	large := largeReaders.Get().(*bufio.Reader)
 	large.Reset(io.MultiReader(bytes.NewReader(rest), x.conn))
+	_, _ = large.Peek(len(rest)) // comes from memory
 	x.br, x.budget = large, r.budget
 	return answer{}, true
 }
