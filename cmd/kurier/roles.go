@@ -51,7 +51,9 @@ func (c *cli) addRole(root *cobra.Command, role app.Role, short, long, example s
 			if err != nil {
 				return err
 			}
-			return c.run(command.Context(), c.hard, app.Options{Role: role, Config: config, Out: c.out, Err: c.err})
+			return c.run(command.Context(), c.hard, app.Options{
+				Role: role, Config: config, Out: c.out, Err: c.err, Color: c.colour,
+			})
 		},
 	})
 }

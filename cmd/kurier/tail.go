@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -82,6 +83,9 @@ func (c *cli) tail(command *cobra.Command, f *tailFlags, object string) error {
 	if err != nil {
 		return err
 	}
+	if f.deadLetters {
+		c.noteSink(command.Context(), api, ref)
+	}
 	shown := 0
 	err = api.Tail(command.Context(), ref, client.TailOptions{DeadLetters: f.deadLetters, From: f.from}, func(line []byte) error {
 		if err := c.show(line, f.output.value); err != nil {
@@ -96,6 +100,17 @@ func (c *cli) tail(command *cobra.Command, f *tailFlags, object string) error {
 		return nil
 	}
 	return err
+}
+
+// noteSink tells somebody who asks for dead letters that they go elsewhere. An
+// error is left to the tail, which meets it again.
+func (c *cli) noteSink(ctx context.Context, api *client.Client, ref client.Ref) {
+	object, err := api.Get(ctx, ref)
+	if err != nil || object.EffectiveDelivery == nil || object.EffectiveDelivery.DeadLetterSink == "" {
+		return
+	}
+	c.complain("note: the dead letters of %s go to its dead letter sink, %s; here is only what the sink is not for\n",
+		ref, object.EffectiveDelivery.DeadLetterSink)
 }
 
 // show writes one event.

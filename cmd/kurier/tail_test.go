@@ -70,6 +70,15 @@ func TestTailOptions(t *testing.T) {
 	}
 }
 
+func TestTailNotesThatDeadLettersGoElsewhere(t *testing.T) {
+	p := tailed(plainEvent)
+	p.objects = fixed(failing())
+	got := admined(t, p).run(t, "tail", "trigger/billing", "--dead-letters", "-n", "1")
+	if got.code != 0 || !strings.Contains(got.err, "go to its dead letter sink, http://dead") || got.out == "" {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestTailFails(t *testing.T) {
 	f := admined(t, tailed(`{"specversion":"1.0"`))
 	if got := f.run(t, "tail", "broker/none"); got.code != 1 || !strings.Contains(got.err, "broker/default/none is not in the manifests") {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +18,7 @@ func (c *cli) validateCommand() *cobra.Command {
 		Short: "check manifests as the server would",
 		Long: `Reads manifests (folders or files; without PATH those in MANIFESTS) and prints
 every error with file, line, field and reason, exactly as the server would.
-Exits 1 when there is one. Nothing is started and Kafka is not asked.`,
+Prints ok and exits 0 when there is none, else exits 1. Nothing is started and Kafka is not asked.`,
 		Example: `  kurier validate manifests
   kurier validate broker.yaml triggers/
   kurier validate --strict manifests        # unknown kinds are errors, too`,
@@ -31,17 +33,21 @@ Exits 1 when there is one. Nothing is started and Kafka is not asked.`,
 			options := resourceOptions(&config)
 			options.Strict = options.Strict || strict
 			text, ok := resources.Validate(paths, options)
-			if err := c.say("%s", text); err != nil {
-				return err
-			}
 			if !ok {
-				return errSilent
+				return errors.Join(errSilent, c.say("%s", text))
 			}
-			return nil
+			problems, sum := lastLine(text)
+			return c.say("%sok: %s", problems, sum)
 		},
 	}
 	command.Flags().BoolVar(&strict, "strict", false, "an unknown apiVersion or kind is an error (as STRICT_MANIFESTS=true)")
 	return command
+}
+
+// lastLine splits text before its last line.
+func lastLine(text string) (before, last string) {
+	i := strings.LastIndexByte(strings.TrimSuffix(text, "\n"), '\n') + 1
+	return text[:i], text[i:]
 }
 
 // resourceOptions are the settings that decide what a manifest means.
