@@ -249,6 +249,7 @@ func (p *process) publish(ctx context.Context) {
 		p.wantedPlan = plan
 		p.topology.set(p.wantedBy(plan))
 	}
+	complete := len(p.missing(plan)) == 0 // asked first: what comes meanwhile is published by the next round
 	if p.receiver != nil {
 		p.receiver.SetRoutes(p.routes(plan))
 	}
@@ -262,7 +263,7 @@ func (p *process) publish(ctx context.Context) {
 			p.logger.Error("not every source could be started", "reason", err)
 		}
 	}
-	if len(p.missing(plan)) == 0 {
+	if complete {
 		p.published.Store(true)
 	}
 }

@@ -35,7 +35,7 @@ func (p *process) Ready() []string {
 		}
 	}
 	if len(reasons) == 0 && !p.published.Load() {
-		reasons = p.missing(plan)
+		reasons = append(p.missing(plan), "starting")
 	}
 	return reasons
 }
