@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -204,6 +205,7 @@ func (t *topology) ensure(key string, cluster *kafka.Cluster, specs []kafka.Topi
 		return false
 	}
 	complete, changed := true, false
+	var created []string
 	t.mu.Lock()
 	for name, result := range results {
 		at := place{key, name}
@@ -216,10 +218,17 @@ func (t *topology) ensure(key string, cluster *kafka.Cluster, specs []kafka.Topi
 			}
 		} else {
 			t.noteTopic(at, old, result)
+			if result.Info.Created {
+				created = append(created, fmt.Sprintf("%s (%d partitions, replication %d)", name, result.Info.Partitions, result.Info.Replication))
+			}
 		}
 		t.topics[at] = result
 	}
 	t.mu.Unlock()
+	if len(created) > 0 {
+		slices.Sort(created)
+		t.logger.Info("topics created", "topics", created)
+	}
 	if changed {
 		t.onChange()
 	}
@@ -229,9 +238,6 @@ func (t *topology) ensure(key string, cluster *kafka.Cluster, specs []kafka.Topi
 // noteTopic logs what is new about a usable topic and forgets the pins of one
 // that was deleted and created again. Callers hold the lock.
 func (t *topology) noteTopic(at place, old, now kafka.TopicResult) {
-	if now.Info.Created {
-		t.logger.Info("topic created", "topic", at.topic, "partitions", now.Info.Partitions, "replication", now.Info.Replication)
-	}
 	if now.Info.Warning != "" && now.Info.Warning != old.Info.Warning {
 		t.logger.Warn("topic differs from its manifest", "topic", at.topic, "reason", now.Info.Warning)
 	}
