@@ -199,24 +199,33 @@ func TestStatusWaits(t *testing.T) {
 }
 
 func TestStatusWaitsInVain(t *testing.T) {
-	f := admined(t, &process{objects: fleet})
-	got := f.run(t, "status", "--wait", "--timeout", "PT0.3S")
-	if got.code != 1 || !strings.Contains(got.err, "not ready in time: kafkasink/default/new, trigger/default/lost") ||
-		!strings.Contains(got.out, "BrokerDoesNotExist") {
-		t.Errorf("%+v", got)
+	there := func(t *testing.T) *fixture { return admined(t, &process{objects: fleet}) }
+	tests := map[string]struct {
+		fixture   func(t *testing.T) *fixture
+		object    string
+		says, out string
+	}{
+		"unready objects": {there, "", "not ready in time: kafkasink/default/new, trigger/default/lost", "BrokerDoesNotExist"},
+		"no such object":  {there, "broker/none", "broker/default/none is not in the manifests", ""},
+		"no server":       {func(*testing.T) *fixture { return newFixture() }, "", "no Kurier answers", ""},
 	}
-	got = f.run(t, "status", "--wait", "--timeout", "PT0.3S", "broker/none")
-	if got.code != 1 || !strings.Contains(got.err, "broker/default/none is not in the manifests") {
-		t.Errorf("no such object: %+v", got)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			arguments := append([]string{"status", "--wait", "--timeout", "PT1S"}, strings.Fields(test.object)...)
+			got := test.fixture(t).run(t, arguments...)
+			if got.code != 1 || !strings.Contains(got.err, test.says) || !strings.Contains(got.out, test.out) {
+				t.Errorf("%+v", got)
+			}
+		})
 	}
-	f.config.AdminURL = "http://127.0.0.1:1"
-	if got = f.run(t, "status", "--wait", "--timeout", "PT0.3S"); got.code != 1 || !strings.Contains(got.err, "no Kurier answers") {
-		t.Errorf("no server: %+v", got)
-	}
+}
+
+func TestStatusIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got := f.runUntil(ctx, "status", "--wait"); got.code != 1 || got.err != "" {
-		t.Errorf("Ctrl-C: %+v", got)
+	if got := newFixture().runUntil(ctx, "status", "--wait"); got.code != 1 || got.err != "" {
+		t.Errorf("%+v", got)
 	}
 }
 
