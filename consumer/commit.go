@@ -142,7 +142,7 @@ func (c *committer) send(b batch) error {
 		c.engine.acked(b, sent, func(*partition) bool { return true })
 		return nil
 	}
-	refused, err := c.coord.commit(m, b.told, c.limit.Load() >= minMetadataLimit)
+	refused, err := c.coord.commit(m, b.told, true)
 	if err == nil && len(refused) > 0 {
 		refused, err = c.shorten(m, &b, refused)
 	}
@@ -186,7 +186,9 @@ func (c *committer) shorten(m member, b *batch, refused map[int32]error) (map[in
 	if len(long) == 0 {
 		return refused, nil
 	}
-	limit /= 2
+	if limit /= 2; limit < minMetadataLimit {
+		limit = 0 // no map at all
+	}
 	c.limit.Store(limit)
 	c.logger.Warn("Kafka takes less metadata in a commit than expected; "+
 		"raise offset.metadata.max.bytes on the brokers, or more events are repeated after a crash",
@@ -195,14 +197,14 @@ func (c *committer) shorten(m member, b *batch, refused map[int32]error) (map[in
 	if err != nil {
 		return nil, err
 	}
-	c.engine.limitMetadata(int(max(limit, minMetadataLimit)))
+	c.engine.limitMetadata(int(limit))
 	for _, t := range long {
 		delete(refused, t.part.id)
 		if err := again[t.part.id]; err != nil {
 			refused[t.part.id] = err
 		}
 	}
-	if limit >= minMetadataLimit {
+	if limit > 0 {
 		c.engine.failed(batch{ahead: b.withhold(long)})
 	}
 	return refused, nil

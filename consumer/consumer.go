@@ -40,6 +40,7 @@ type Consumer struct {
 	coord     *coordinator
 	claims    claims
 	session   atomic.Pointer[sarama.ConsumerGroupSession]
+	beside    atomic.Pointer[sarama.Consumer] // on the group's client; see assignment.reopen
 	state     state
 	flushes   sync.WaitGroup
 
@@ -138,6 +139,12 @@ func (c *Consumer) withGroup(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	beside, err := sarama.NewConsumerFromClient(client)
+	if err != nil {
+		return err
+	}
+	c.beside.Store(&beside)
+	defer c.beside.Store(nil)
 	var draining sync.WaitGroup
 	draining.Go(func() { c.drainErrors(group) })
 	defer draining.Wait()

@@ -132,6 +132,19 @@ func (c *coordinator) logStart(partition int32) (int64, error) {
 	return client.GetOffset(c.topic, partition, sarama.OffsetOldest)
 }
 
+// logRange is the offset of a partition's first record and of the next one.
+func (c *coordinator) logRange(partition int32) (start, end int64, err error) {
+	client, err := c.clients()
+	if err != nil {
+		return 0, 0, err
+	}
+	if start, err = client.GetOffset(c.topic, partition, sarama.OffsetOldest); err != nil {
+		return 0, 0, err
+	}
+	end, err = client.GetOffset(c.topic, partition, sarama.OffsetNewest)
+	return start, end, err
+}
+
 // topicID asks for the topic's id; zero when the brokers have none (before
 // Kafka 2.8).
 func (c *coordinator) topicID() ([16]byte, error) {

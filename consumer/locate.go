@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -21,6 +22,7 @@ const (
 // located is where an assignment begins.
 type located struct {
 	tracker  *offsets.Tracker
+	topic    offsets.TopicHash
 	repaired bool // the committed position is not this one: commit it at once
 	err      error
 }
@@ -71,12 +73,17 @@ func (c *Consumer) tryLocate(ctx context.Context, claim sarama.ConsumerGroupClai
 	if errors.Is(err, offsets.ErrTopic) {
 		return c.otherTopic(claim, topic)
 	}
+	if end := claim.HighWaterMarkOffset(); err == nil && t.Known() > end {
+		err = fmt.Errorf("the log ends at %d, below what the map knows of", end)
+		t = offsets.New(offset)
+		t.SetTopic(topic)
+	}
 	if err != nil {
 		c.replays.Add(1)
 		c.log.Warn("the map of settled events cannot be used; events above the committed offset may be repeated",
 			slog.Int("partition", int(id)), slog.Int64("offset", offset), slog.Any("error", err))
 	}
-	return located{tracker: t}
+	return located{tracker: t, topic: topic}
 }
 
 // atLogStart begins at the first record there is. When a position was committed
@@ -90,7 +97,7 @@ func (c *Consumer) atLogStart(id int32, committed, start int64, topic offsets.To
 	}
 	t := offsets.New(start)
 	t.SetTopic(topic)
-	return located{tracker: t, repaired: true}
+	return located{tracker: t, topic: topic, repaired: true}
 }
 
 // otherTopic repairs a position of a topic that was deleted: the one that has

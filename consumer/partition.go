@@ -19,6 +19,7 @@ type source interface {
 type partition struct {
 	id      int32
 	source  source
+	topic   offsets.TopicHash
 	tracker *offsets.Tracker
 	ctx     context.Context // of the calls in flight
 	cancel  context.CancelFunc
@@ -159,6 +160,10 @@ func (p *partition) lane(order Order, en *entry) *lane {
 	return &en.alone
 }
 
+// leastKeyLimit is half of the smallest window that a Tracker has: one key takes
+// at most half of the window, and that much in any case.
+const leastKeyLimit = 64
+
 // admissible says whether the next record of the backlog may become part of the
 // window, and notes in full when only the window forbids it.
 func (p *partition) admissible(order Order) bool {
@@ -172,7 +177,7 @@ func (p *partition) admissible(order Order) bool {
 		// stays in the backlog and the commit needs no map.
 		return p.oldest == nil
 	case OrderedByKey:
-		if l := p.keys[string(p.backlog.head.d.Record.Key)]; l != nil && l.n >= p.keyLimit() {
+		if l := p.keys[string(p.backlog.head.d.Record.Key)]; l != nil && l.n >= leastKeyLimit && l.n >= p.tracker.Capacity()/2 {
 			p.full = true
 			return false
 		}
@@ -180,9 +185,6 @@ func (p *partition) admissible(order Order) bool {
 	p.full = !p.tracker.Fits(p.backlog.head.offset())
 	return !p.full
 }
-
-// keyLimit is the most records of one key in the window: half of it.
-func (p *partition) keyLimit() int { return max(p.tracker.Capacity()/2, 1) }
 
 // lag counts the partition's records that are not settled.
 func (p *partition) lag() int64 {

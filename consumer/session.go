@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -44,10 +45,14 @@ func (h session) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consum
 	revoked := h.c.claims.begin(claim.Partition())
 	defer h.c.claims.end(claim.Partition(), revoked)
 	a := &assignment{c: h.c, session: s, claim: claim, revoked: revoked}
+	a.messages = claim.Messages()
 	err := a.read()
 	if a.part != nil {
-		a.release()
+		h.c.drain(a.part)
+		h.c.flush(a.part)
+		h.c.engine.release(a.part)
 	}
+	a.close()
 	return err
 }
 
@@ -58,9 +63,13 @@ type assignment struct {
 	claim   sarama.ConsumerGroupClaim
 	revoked <-chan struct{}
 
-	part  *partition // nil until the position is known
-	early []*sarama.ConsumerMessage
-	batch []*sarama.ConsumerMessage
+	part     *partition // nil until the position is known
+	messages <-chan *sarama.ConsumerMessage
+	early    []*sarama.ConsumerMessage // read before that
+	batch    []*sarama.ConsumerMessage
+
+	own    sarama.PartitionConsumer // see reopen
+	errors sync.WaitGroup
 }
 
 // read hands records to the engine until the partition is taken away (nil), the
@@ -76,11 +85,12 @@ func (a *assignment) read() error {
 	defer func() { cancel(); <-ended }()
 	for {
 		select {
-		case rec, ok := <-a.claim.Messages():
-			if !ok {
-				return a.ended()
+		case rec, ok := <-a.messages:
+			if ok {
+				a.arrive(rec)
+			} else if again, err := a.ended(); !again {
+				return err
 			}
-			a.arrive(rec)
 		case l := <-found:
 			if l.err != nil {
 				return l.err
@@ -94,17 +104,22 @@ func (a *assignment) read() error {
 	}
 }
 
-// ended says why the records ended.
-func (a *assignment) ended() error {
+// ended deals with the end of the records: the partition was taken away or the
+// session is over (false), or they go on from another source.
+func (a *assignment) ended() (again bool, err error) {
 	select {
 	case <-a.revoked:
-		return nil
+		return false, nil
 	default:
 	}
-	if a.session.Context().Err() != nil {
-		return nil
+	switch {
+	case a.session.Context().Err() != nil:
+		return false, nil
+	case a.part == nil:
+		return false, errSourceEnded
 	}
-	return errSourceEnded
+	err = a.reopen()
+	return err == nil, err
 }
 
 // arrive takes a record and what else is there.
@@ -112,7 +127,7 @@ func (a *assignment) arrive(rec *sarama.ConsumerMessage) {
 	a.batch = append(a.batch[:0], rec)
 	for more := true; more && len(a.batch) < arrivals; {
 		select {
-		case rec, ok := <-a.claim.Messages():
+		case rec, ok := <-a.messages:
 			if more = ok; ok {
 				a.batch = append(a.batch, rec)
 			}
@@ -148,8 +163,11 @@ func (a *assignment) deliver(records []*sarama.ConsumerMessage) {
 // open begins the assignment at the position that was found.
 func (a *assignment) open(l located) {
 	src := pausable(a.claim)
-	l.tracker.SetLimit(int(max(a.c.committer.limit.Load(), minMetadataLimit)))
-	a.part = &partition{id: a.claim.Partition(), source: src, tracker: l.tracker, position: l.tracker.Next()}
+	l.tracker.SetLimit(int(a.c.committer.limit.Load()))
+	a.part = &partition{
+		id: a.claim.Partition(), source: src, tracker: l.tracker,
+		topic: l.topic, position: l.tracker.Next(),
+	}
 	if l.repaired {
 		a.part.changes = 1
 		a.c.committer.kick()
@@ -163,10 +181,9 @@ func (a *assignment) open(l located) {
 	src.Resume()
 }
 
-// release lets a partition go: nothing new starts, what is in flight gets its
-// time and is then cut off, the last position is committed.
-func (a *assignment) release() {
-	c, p := a.c, a.part
+// drain lets a partition go: nothing new starts, and what is in flight gets its
+// time and is then cut off.
+func (c *Consumer) drain(p *partition) {
 	c.engine.stop(p)
 	if !c.stopping() {
 		timer := time.NewTimer(c.cfg.DrainTimeout)
@@ -179,8 +196,6 @@ func (a *assignment) release() {
 		}
 	}
 	<-p.drained
-	c.flush(p)
-	c.engine.release(p)
 }
 
 // flush commits the last position of a partition, for a bounded time: with

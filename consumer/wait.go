@@ -27,6 +27,7 @@ func (e *engine) unsettled(l *lane, err error) {
 		en.failures = 0
 	case l.part.ctx.Err() != nil: // cut off; says nothing about the record
 	default:
+		en.resume = false
 		en.failures++
 		e.handlerErrors.Add(1)
 		e.logger.Error("handling a record failed; it is tried again",
