@@ -109,9 +109,11 @@ func (r *Receiver) start(nc net.Conn) {
 	}
 	r.mu.Lock()
 	full, closing := len(r.conns) >= r.cfg.MaxConnections, r.closing.Load()
-	if !full && !closing {
-		r.conns[c] = struct{}{}
+	if !closing {
 		r.running.Add(1)
+		if !full {
+			r.conns[c] = struct{}{}
+		}
 	}
 	r.mu.Unlock()
 	switch {
@@ -126,6 +128,7 @@ func (r *Receiver) start(nc net.Conn) {
 
 // refuse answers a connection above the limit without reading from it.
 func (r *Receiver) refuse(c *conn) {
+	defer r.running.Done()
 	a := busy(503, retryBusy, fmt.Sprintf("all %d connections are in use, try again later", r.cfg.MaxConnections))
 	r.metrics.answered(&a)
 	x := acquireExchange(c)
@@ -210,8 +213,8 @@ func (r *Receiver) answerSafely(req *request) (a answer) {
 
 // lingerFor and lingerBytes bound how long a closed connection is still read.
 const (
-	lingerFor   = 500 * time.Millisecond
-	lingerBytes = 1 << 20
+	lingerFor   = 2 * time.Second
+	lingerBytes = 64 << 20
 )
 
 // linger lets the client read the answer before the connection goes: closing

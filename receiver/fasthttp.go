@@ -132,7 +132,8 @@ func (x *exchange) readHead(r *Receiver) (answer, bool) {
 
 // parseReason is the parser's complaint without the bytes it goes on to quote.
 func parseReason(err error) string {
-	reason, _, _ := strings.Cut(err.Error(), ". Buffer size")
+	reason, _, _ := strings.Cut(err.Error(), ": buffer size=")
+	reason, _, _ = strings.Cut(reason, ` in "`)
 	reason = strings.TrimPrefix(reason, "error when reading request headers: ")
 	return shorten(reason)
 }

@@ -192,6 +192,9 @@ func read(t *testing.T, resp *http.Response) response {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if resp.Close { // net/http takes the header away
+		resp.Header.Set("Connection", "close")
+	}
 	return check(t, response{code: resp.StatusCode, header: resp.Header, body: string(body)})
 }
 
