@@ -85,8 +85,9 @@ func memoryOf(body int, mode event.Mode) int64 {
 		return 2 * int64(body)
 	case event.Batch:
 		return 3 * int64(body)
+	default:
+		return int64(body)
 	}
-	return int64(body)
 }
 
 // structuredLimit is how large the body of a structured event may be whose
@@ -100,6 +101,7 @@ func (r *Receiver) bodyLimit(e *entry, mode event.Mode) int {
 		return r.cfg.MaxBatchBytes
 	case event.Structured:
 		return structuredLimit(e.limit)
+	default:
+		return e.limit
 	}
-	return e.limit
 }

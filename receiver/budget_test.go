@@ -59,7 +59,7 @@ func matches(m *dto.Metric, labels []string) bool {
 // The requests' budget comes back when Kafka's client returns the records, not
 // when the clients were answered.
 func TestBudgetOfRequests(t *testing.T) {
-	k := &kafka{hold: make(chan struct{}), forever: true}
+	k := &fakeKafka{hold: make(chan struct{}), forever: true}
 	reg := newRegistry()
 	f := start(t, k, receiver.Config{MaxInflightRequests: 3, ProduceTimeout: 10 * time.Millisecond, Registerer: reg})
 	for range 3 {
@@ -89,7 +89,7 @@ func TestBudgetOfRequests(t *testing.T) {
 
 // Each record of a batch holds the budget.
 func TestBudgetOfBatches(t *testing.T) {
-	k := &kafka{hold: make(chan struct{})}
+	k := &fakeKafka{hold: make(chan struct{})}
 	reg := newRegistry()
 	f := start(t, k, receiver.Config{Registerer: reg})
 	got := f.do("POST", "/ns/name", "["+validJSON+","+validJSON+"]", "Content-Type", "application/cloudevents-batch+json")
@@ -105,10 +105,10 @@ func TestBudgetOfBatches(t *testing.T) {
 func TestBudgetOfBytes_JW7(t *testing.T) {
 	const clients, size, budget = 300, 3 << 20, 32 << 20
 	reg := newRegistry()
-	f := start(t, &kafka{}, receiver.Config{MaxEventBytes: 4 << 20, MaxInflightBytes: budget, Registerer: reg})
+	f := start(t, &fakeKafka{}, receiver.Config{MaxEventBytes: 4 << 20, MaxInflightBytes: budget, Registerer: reg})
 	before := heap()
 	half := strings.Repeat("x", 1<<10)
-	busy, waiting := 0, make([]*rawConn, 0, clients)
+	waiting := make([]*rawConn, 0, clients)
 	for range clients {
 		c := f.dial()
 		c.send(postLines + "Content-Length: 3145728\r\n\r\n" + half)
@@ -117,7 +117,7 @@ func TestBudgetOfBytes_JW7(t *testing.T) {
 	eventually(t, "everyone has a place or an answer", func() bool {
 		return reg.value(t, "kurier_ingress_requests_total", "code", "429")+reg.value(t, "kurier_ingress_inflight_requests") >= clients
 	})
-	busy = int(reg.value(t, "kurier_ingress_requests_total", "code", "429"))
+	busy := int(reg.value(t, "kurier_ingress_requests_total", "code", "429"))
 	if want := clients - budget/size; busy != want {
 		t.Errorf("%d clients were answered 429, want %d", busy, want)
 	}
@@ -139,7 +139,7 @@ func TestBudgetOfBytes_JW7(t *testing.T) {
 // A body of unknown length is read against the budget as it grows.
 func TestBudgetOfChunkedBytes(t *testing.T) {
 	reg := newRegistry()
-	f := start(t, &kafka{}, receiver.Config{MaxEventBytes: 1 << 20, MaxBatchBytes: 1 << 10, MaxInflightBytes: 3 << 20, Registerer: reg})
+	f := start(t, &fakeKafka{}, receiver.Config{MaxEventBytes: 1 << 20, MaxBatchBytes: 1 << 10, MaxInflightBytes: 3 << 20, Registerer: reg})
 	chunk := "10000\r\n" + strings.Repeat("x", 1<<16) + "\r\n"
 	var open []*rawConn
 	for len(open) < 20 && reg.value(t, "kurier_ingress_requests_total", "code", "429") == 0 {
@@ -162,7 +162,7 @@ func TestBudgetOfChunkedBytes(t *testing.T) {
 // Large headers that arrive slowly are part of the budget as well.
 func TestBudgetOfHeaders(t *testing.T) {
 	reg := newRegistry()
-	f := start(t, &kafka{}, receiver.Config{MaxEventBytes: 1 << 10, MaxBatchBytes: 1 << 10, MaxInflightBytes: 200 << 10, Registerer: reg})
+	f := start(t, &fakeKafka{}, receiver.Config{MaxEventBytes: 1 << 10, MaxBatchBytes: 1 << 10, MaxInflightBytes: 200 << 10, Registerer: reg})
 	for range 4 {
 		f.dial().send(postLines + strings.Repeat("X: "+strings.Repeat("y", 100)+"\r\n", 60))
 	}
@@ -176,7 +176,7 @@ func TestBudgetOfHeaders(t *testing.T) {
 // each are in this process; the client's has no buffer either.
 func TestIdleConnectionsAreCheap(t *testing.T) {
 	const connections = 1000
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	large := postLines + "Ce-X: " + strings.Repeat("y", 8000) + "\r\nContent-Length: 0\r\n\r\n"
 	small := withBody("x")
 	answer := make([]byte, 4096)

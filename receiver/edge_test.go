@@ -26,7 +26,7 @@ func withBody(body string) string {
 // What is not HTTP, or HTTP that two servers may read differently, is answered
 // 4xx and ends the connection, so that nothing behind it is taken for a request.
 func TestSmuggling(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	hidden := "POST /ns/name HTTP/1.1\r\nHost: h\r\n" + ceLines + "Content-Length: 0\r\n\r\n"
 	for name, request := range map[string]string{
 		"Content-Length with chunked":       postLines + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden,
@@ -91,7 +91,7 @@ func TestSmuggling(t *testing.T) {
 
 // Pipelined requests are answered in order, also when one of them is refused.
 func TestPipelining(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	c := f.dial()
 	refused := "POST /ns/other HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\nGET / H"
 	c.send("\r\n" + withBody("one") + refused + withBody("two") + "GET /ns/name HTTP/1.1\r\nHost: h\r\n\r\n" + withBody(strings.Repeat("3", 10_000)))
@@ -113,7 +113,7 @@ func TestPipelining(t *testing.T) {
 
 // Bytes may arrive one by one, and a request may be split anywhere.
 func TestSplitAnywhere(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	request := withBody("hello") + postLines + "Transfer-Encoding: chunked\r\n\r\n5;ext=1\r\nhello\r\n0\r\nTrailer: x\r\n\r\n"
 	c := f.dial()
 	for i := range len(request) {
@@ -132,17 +132,15 @@ func TestSplitAnywhere(t *testing.T) {
 }
 
 func TestChunked(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	for _, size := range []int{0, 1, 4095, 4096, 4097, 100_000} {
 		body := strings.Repeat("x", size)
-		req, err := http.NewRequest("POST", "http://"+f.addr+"/ns/name", io.MultiReader(strings.NewReader(body))) // hides the length
+		req, err := http.NewRequest(http.MethodPost, "http://"+f.addr+"/ns/name", io.MultiReader(strings.NewReader(body))) // hides the length
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, h := range []string{"Ce-Specversion", "1.0", "Ce-Id", "1", "Ce-Type", "t", "Ce-Source", "/s"} {
-			if strings.HasPrefix(h, "Ce-") {
-				req.Header.Set(h, map[string]string{"Ce-Specversion": "1.0", "Ce-Id": "1", "Ce-Type": "t", "Ce-Source": "/s"}[h])
-			}
+		for name, value := range map[string]string{"Ce-Specversion": "1.0", "Ce-Id": "1", "Ce-Type": "t", "Ce-Source": "/s"} {
+			req.Header.Set(name, value)
 		}
 		resp, err := f.client.Do(req)
 		if err != nil {
@@ -176,7 +174,7 @@ func TestChunked(t *testing.T) {
 
 // A client that asks first is told to go on only when its headers are accepted.
 func TestExpectContinue(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	c := f.dial()
 	c.send(postLines + "Expect: 100-Continue\r\nContent-Length: 5\r\n\r\n")
 	line, err := c.br.ReadString('\n')
@@ -213,7 +211,7 @@ func TestExpectContinue(t *testing.T) {
 
 // Everything that headers decide is answered before a byte of the body came.
 func TestAnsweredBeforeTheBody(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	for name, tc := range map[string]struct {
 		head string
 		code int
@@ -241,7 +239,7 @@ func TestAnsweredBeforeTheBody(t *testing.T) {
 
 // A client in the middle of a large refused body reads the answer.
 func TestRefusedWhileSending(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	for range 5 {
 		if got := f.binary("/ns/other", strings.Repeat("x", 5<<20)); got.code != 404 {
 			t.Errorf("%d", got.code)
@@ -250,7 +248,7 @@ func TestRefusedWhileSending(t *testing.T) {
 }
 
 func TestAbsoluteForm(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	for target, want := range map[string]int{
 		"http://kurier.example:8080/ns/name?x=y": 202,
 		"http://kurier.example":                  404,
@@ -269,7 +267,7 @@ func TestAbsoluteForm(t *testing.T) {
 }
 
 func TestHTTP10(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	c := f.dial()
 	old := strings.Replace(withBody("x"), "HTTP/1.1", "HTTP/1.0", 1)
 	c.send(strings.Replace(old, "Content-Length", "Connection: keep-alive\r\nContent-Length", 1))
@@ -286,7 +284,7 @@ func TestHTTP10(t *testing.T) {
 // JW-21: 32 KiB of attributes are fine, on a connection of their own and
 // between smaller requests.
 func TestLargeHeaders_JW21(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	var large bytes.Buffer
 	for i := 0; large.Len() < 32<<10; i++ {
 		fmt.Fprintf(&large, "Ce-X%d: %s\r\n", i, strings.Repeat("v", 200))
@@ -314,7 +312,7 @@ func TestLargeHeaders_JW21(t *testing.T) {
 
 // Slow senders are cut, told so where HTTP allows it, and cost their place.
 func TestSlowSenders(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{HeaderTimeout: 50 * time.Millisecond, BodyTimeout: 50 * time.Millisecond, IdleTimeout: 50 * time.Millisecond})
+	f := start(t, &fakeKafka{}, receiver.Config{HeaderTimeout: 50 * time.Millisecond, BodyTimeout: 50 * time.Millisecond, IdleTimeout: 50 * time.Millisecond})
 	c := f.dial()
 	c.send(postLines)
 	if got := c.answer(); got.code != 408 || !strings.Contains(got.detail, "headers") {
@@ -348,7 +346,7 @@ func TestSlowSenders(t *testing.T) {
 // A client that goes away in the middle leaves nothing behind.
 func TestClientGoesAway(t *testing.T) {
 	reg := newRegistry()
-	f := start(t, &kafka{}, receiver.Config{Registerer: reg})
+	f := start(t, &fakeKafka{}, receiver.Config{Registerer: reg})
 	for _, part := range []string{"", "POST", postLines, postLines + "Content-Length: 5\r\n\r\nhell", postLines + "Transfer-Encoding: chunked\r\n\r\n5\r\nhe"} {
 		c := f.dial()
 		c.send(part)
@@ -365,7 +363,7 @@ func TestClientGoesAway(t *testing.T) {
 
 // A panic in a producer costs one answer, not the process.
 func TestPanic(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	f.r.SetRoutes([]receiver.Route{{Path: "/ns/name", Namespace: "ns", Name: "name", Producer: panics{}}})
 	if got := f.binary("/ns/name", ""); got.code != 503 || !strings.Contains(got.detail, "internal error") {
 		t.Errorf("%d %s", got.code, got.detail)

@@ -202,7 +202,7 @@ func (x *exchange) fill(r *Receiver, scan *headScan) (answer, bool) {
 			_ = x.conn.SetReadDeadline(time.Now().Add(r.cfg.HeaderTimeout))
 		}
 		_, err := x.br.Peek(len(b) + 1)
-		if err == bufio.ErrBufferFull {
+		if errors.Is(err, bufio.ErrBufferFull) {
 			if a, ok := x.enlarge(r); !ok {
 				return a, false
 			}

@@ -17,7 +17,7 @@ import (
 
 // Section 8.8, one row of the tables each.
 func TestIngressTable_8_8(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	type h = []string
 	structured := h{"Content-Type", "application/cloudevents+json"}
 	bin := h{"Ce-Specversion", "1.0", "Ce-Id", "1", "Ce-Type", "t", "Ce-Source", "/s"}
@@ -109,7 +109,7 @@ func TestIngressTable_8_8(t *testing.T) {
 
 // CT-C3, CT-B8: each required attribute, and versions that do not exist.
 func TestInvalidEvents_CT_C3_CT_B8(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	all := map[string]string{"specversion": "1.0", "id": "1", "type": "t", "source": "/s"}
 	send := func(attributes map[string]string) []response {
 		var headers, members []string
@@ -159,7 +159,7 @@ func TestInvalidEvents_CT_C3_CT_B8(t *testing.T) {
 // The record that a request becomes; Broker attributes DP-49 and DP-50.
 func TestRecord_DP41_DP48_DP49_DP50(t *testing.T) {
 	now := time.Date(2024, 2, 3, 4, 5, 6, 7, time.FixedZone("", 3600))
-	f := start(t, &kafka{}, receiver.Config{BrokerTTL: 9, Now: func() time.Time { return now }})
+	f := start(t, &fakeKafka{}, receiver.Config{BrokerTTL: 9, Now: func() time.Time { return now }})
 	extra := []string{"Ce-Partitionkey", "k%20€", "Content-Type", "text/plain", "Foo", "no", "Knative-Foo", "a", "knatIve-Foo", "b",
 		"x-requEst-id", "1234", "Ce-Knativearrivaltime", "1999-01-01T00:00:00Z", "Authorization", "no", "Prefer", "reply"}
 	for _, path := range []string{"/ns/name", "/channels/test-namespace/test-channel"} {
@@ -196,7 +196,7 @@ func sameSet(a, b []string) bool {
 }
 
 func TestBrokerTTL_DP49(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	for _, tc := range []struct{ given, stored string }{
 		{"", "255"}, {"3", "2"}, {"2", "1"}, {"1", ""}, {"0", ""}, {"-5", ""}, {"abc", "255"}, {"1.5", "255"},
 		{"300", "299"}, {"99999999999999999999", "255"},
@@ -220,7 +220,7 @@ func TestBrokerTTL_DP49(t *testing.T) {
 }
 
 func TestStructuredSink_DP41(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	if got := f.binary("/sinks/ns/json", `{"a":1}`, "Content-Type", "application/json", "Knative-A", "b"); got.code != 202 {
 		t.Fatalf("%d %s", got.code, got.detail)
 	}
@@ -236,7 +236,7 @@ func TestStructuredSink_DP41(t *testing.T) {
 
 // What Kafka's refusals become.
 func TestKafkaRefuses_DP47(t *testing.T) {
-	k := &kafka{}
+	k := &fakeKafka{}
 	f := start(t, k, receiver.Config{})
 	for _, tc := range []struct {
 		err    error
@@ -257,7 +257,7 @@ func TestKafkaRefuses_DP47(t *testing.T) {
 }
 
 func TestProduceTimeout_DP47(t *testing.T) {
-	f := start(t, &kafka{forever: true}, receiver.Config{ProduceTimeout: 20 * time.Millisecond})
+	f := start(t, &fakeKafka{forever: true}, receiver.Config{ProduceTimeout: 20 * time.Millisecond})
 	if got := f.binary("/ns/name", ""); got.code != 503 || !strings.Contains(got.detail, "within 20ms") {
 		t.Errorf("%d %s", got.code, got.detail)
 	}
@@ -268,7 +268,7 @@ func TestProduceTimeout_DP47(t *testing.T) {
 
 // Section 3.3: the effective limit, less the room for a dead letter.
 func TestEffectiveLimit(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	const limit = 20<<10 - 4<<10 // of /sinks/ns/small
 	overhead := limit
 	// Find the largest body that fits; the next byte must be refused.
@@ -297,7 +297,7 @@ func TestEffectiveLimit(t *testing.T) {
 
 // DP-35, DP-53: all or nothing.
 func TestBatch_DP35_DP53(t *testing.T) {
-	k := &kafka{}
+	k := &fakeKafka{}
 	f := start(t, k, receiver.Config{MaxBatchBytes: 64 << 10})
 	batch := func(path string, events ...string) response {
 		return f.do("POST", path, "["+strings.Join(events, ",")+"]", "Content-Type", "application/cloudevents-batch+json", "Knative-A", "b")
@@ -347,7 +347,7 @@ func TestBatch_DP35_DP53(t *testing.T) {
 
 // Events of one key keep their order in a batch.
 func TestBatchKeepsTheOrderOfAKey(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	var events []string
 	for i := range 300 {
 		events = append(events, fmt.Sprintf(`{"specversion":"1.0","id":"%d","source":"s","type":"t","partitionkey":"k%d"}`, i, i%3))
@@ -372,8 +372,8 @@ func TestBatchKeepsTheOrderOfAKey(t *testing.T) {
 
 // C8, DP-6, DP-52.
 func TestOptions_DP52(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
-	g := start(t, &kafka{}, receiver.Config{WebhookAllowedOrigins: []string{"good.example"}, WebhookAllowedRate: "120"})
+	f := start(t, &fakeKafka{}, receiver.Config{})
+	g := start(t, &fakeKafka{}, receiver.Config{WebhookAllowedOrigins: []string{"good.example"}, WebhookAllowedRate: "120"})
 	for _, tc := range []struct {
 		f                          *fixture
 		origin, wantOrigin, wantRt string
@@ -398,7 +398,7 @@ func TestOptions_DP52(t *testing.T) {
 
 // The details tell what to change.
 func TestDetails(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	for _, tc := range []struct {
 		got  response
 		want string
@@ -421,8 +421,8 @@ func TestDetails(t *testing.T) {
 
 // Routes are replaced at once, while requests are under way.
 func TestSetRoutes(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
-	other := &kafka{}
+	f := start(t, &fakeKafka{}, receiver.Config{})
+	other := &fakeKafka{}
 	f.r.SetRoutes([]receiver.Route{{Kind: receiver.Sink, Namespace: "ns", Name: "s", Path: "/sinks/ns/s", Topic: "moved", Producer: other}})
 	if got := f.structured("/ns/name", validJSON); got.code != 404 {
 		t.Errorf("a removed route answers %d", got.code)

@@ -13,7 +13,7 @@ import (
 
 // Drain refuses new events politely and lets those under way end.
 func TestDrain(t *testing.T) {
-	k := &kafka{entered: make(chan struct{}, 10), err: nil}
+	k := &fakeKafka{entered: make(chan struct{}, 10), err: nil}
 	release := make(chan struct{})
 	k.err = func(*record) error { <-release; return nil }
 	f := start(t, k, receiver.Config{})
@@ -44,7 +44,7 @@ func TestDrain(t *testing.T) {
 // Shutdown waits for what is under way, closes what is idle, and can be called
 // again.
 func TestShutdown(t *testing.T) {
-	k := &kafka{entered: make(chan struct{}, 10)}
+	k := &fakeKafka{entered: make(chan struct{}, 10)}
 	release := make(chan struct{})
 	k.err = func(*record) error { <-release; return nil }
 	f := start(t, k, receiver.Config{})
@@ -79,7 +79,7 @@ func TestShutdown(t *testing.T) {
 
 // When time is up, connections are cut and produces cancelled.
 func TestShutdownGivesUp(t *testing.T) {
-	k := &kafka{entered: make(chan struct{}, 10), forever: true}
+	k := &fakeKafka{entered: make(chan struct{}, 10), forever: true}
 	f := start(t, k, receiver.Config{})
 	slow, stuck := f.dial(), f.dial()
 	slow.send(postLines + "Content-Length: 5\r\n\r\nhel")
@@ -133,7 +133,7 @@ func TestServeOnABrokenListener(t *testing.T) {
 
 // A connection above the limit is told so.
 func TestMaxConnections(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{MaxConnections: 2})
+	f := start(t, &fakeKafka{}, receiver.Config{MaxConnections: 2})
 	for range 2 {
 		c := f.dial()
 		c.send(withBody("x"))
@@ -150,7 +150,7 @@ func TestMaxConnections(t *testing.T) {
 
 // Connections without a file descriptor work too.
 func TestPipe(t *testing.T) {
-	f := start(t, &kafka{}, receiver.Config{})
+	f := start(t, &fakeKafka{}, receiver.Config{})
 	ln := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
 	served := make(chan error, 1)
 	go func() { served <- f.r.Serve(ln) }()

@@ -19,13 +19,17 @@ import (
 	"kurier.dev/kurier/receiver"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// A breaker that opened inside the Kafka client sleeps its 10 s out.
+		goleak.IgnoreAnyFunction("github.com/eapache/go-resiliency/breaker.(*Breaker).timer"))
+}
 
 // patience is how long a test waits for what must happen.
 const patience = 10 * time.Second
 
-// kafka is a Producer that remembers what it was given.
-type kafka struct {
+// fakeKafka is a Producer that remembers what it was given.
+type fakeKafka struct {
 	mu      sync.Mutex
 	records []*sarama.ProducerMessage
 	calls   int
@@ -36,7 +40,7 @@ type kafka struct {
 	entered chan struct{}                           // not nil: gets a value at each call
 }
 
-func (k *kafka) Produce(ctx context.Context, rec *sarama.ProducerMessage, done func()) error {
+func (k *fakeKafka) Produce(ctx context.Context, rec *sarama.ProducerMessage, done func()) error {
 	k.mu.Lock()
 	k.calls++
 	k.mu.Unlock()
@@ -68,13 +72,13 @@ func (k *kafka) Produce(ctx context.Context, rec *sarama.ProducerMessage, done f
 	return nil
 }
 
-func (k *kafka) all() []*sarama.ProducerMessage {
+func (k *fakeKafka) all() []*sarama.ProducerMessage {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return append([]*sarama.ProducerMessage(nil), k.records...)
 }
 
-func (k *kafka) produced() int {
+func (k *fakeKafka) produced() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.calls
@@ -105,14 +109,14 @@ func value(t *testing.T, rec *sarama.ProducerMessage) string {
 type fixture struct {
 	t      *testing.T
 	r      *receiver.Receiver
-	kafka  *kafka
+	kafka  *fakeKafka
 	addr   string
 	client *http.Client
 }
 
 const channelHost = "test-channel-kn-channel.test-namespace.svc.cluster.local"
 
-func routes(k *kafka) []receiver.Route {
+func routes(k *fakeKafka) []receiver.Route {
 	return []receiver.Route{
 		{Kind: receiver.Broker, Namespace: "ns", Name: "name", Path: "/ns/name", Topic: "broker", Producer: k},
 		{Kind: receiver.Broker, Namespace: "ns", Name: "later", Path: "/ns/later", Topic: "later", Producer: k,
@@ -127,7 +131,7 @@ func routes(k *kafka) []receiver.Route {
 	}
 }
 
-func start(t *testing.T, k *kafka, cfg receiver.Config) *fixture {
+func start(t *testing.T, k *fakeKafka, cfg receiver.Config) *fixture {
 	t.Helper()
 	r, err := receiver.New(cfg)
 	if err != nil {

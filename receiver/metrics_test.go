@@ -12,7 +12,7 @@ func newReader(r io.Reader) *bufio.Reader { return bufio.NewReader(r) }
 
 func TestMetrics(t *testing.T) {
 	reg := newRegistry()
-	f := start(t, &kafka{}, receiver.Config{Registerer: reg})
+	f := start(t, &fakeKafka{}, receiver.Config{Registerer: reg})
 	if _, err := receiver.New(receiver.Config{Registerer: reg}); err == nil {
 		t.Error("two receivers registered the same metrics")
 	}

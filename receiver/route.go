@@ -25,8 +25,9 @@ func (k Kind) String() string {
 		return "broker"
 	case Channel:
 		return "channel"
+	default:
+		return "sink"
 	}
-	return "sink"
 }
 
 // Route is one address and the topic behind it.

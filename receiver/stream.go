@@ -46,7 +46,7 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := b.read(p)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		b.done = true
 	} else if err != nil {
 		b.failed = true

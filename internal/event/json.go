@@ -13,8 +13,8 @@ func checkJSON(doc []byte) *InvalidError {
 	if json.Valid(doc) {
 		return nil
 	}
-	var any json.RawMessage
-	err := json.Unmarshal(doc, &any)
+	var raw json.RawMessage
+	err := json.Unmarshal(doc, &raw)
 	var syntax *json.SyntaxError
 	switch {
 	case len(bytes.TrimSpace(doc)) == 0:

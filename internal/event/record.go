@@ -242,6 +242,7 @@ func (r *recordReader) message() *Message {
 			if name, value := keep(h.Key), keep(h.Value); isHeaderValue(value) {
 				m.Headers = append(m.Headers, Header{Name: strings.ToLower(name), Value: value})
 			}
+		case ignored:
 		}
 	}
 	if len(m.Headers) == 0 {

@@ -27,8 +27,9 @@ func (k ReplyKind) String() string {
 		return "event"
 	case ReplyOther:
 		return "other"
+	default:
+		return "malformed"
 	}
-	return "malformed"
 }
 
 // FromResponse reads the reply in a 2xx response. The Message is non-nil for
@@ -70,8 +71,9 @@ func fromResponse(contentType string, headers HeaderSeq, body []byte) (*Message,
 		}
 		m.Headers = PassThrough(headers)
 		return m, nil
+	default:
+		return nil, invalid("", "", "a batch is no reply, want one CloudEvent")
 	}
-	return nil, invalid("", "", "a batch is no reply, want one CloudEvent")
 }
 
 // header is a copy of the first value of a header, "" when it is absent.
