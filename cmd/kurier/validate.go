@@ -3,11 +3,9 @@ package main
 import (
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"kurier.dev/kurier/internal/app"
 	"kurier.dev/kurier/internal/resources"
 )
 
@@ -30,7 +28,7 @@ Prints ok and exits 0 when there is none, else exits 1. Nothing is started and K
 			if len(paths) == 0 {
 				paths = []string{config.Manifests}
 			}
-			options := resourceOptions(&config)
+			options := config.ResourceOptions(ingressURL(&config))
 			options.Strict = options.Strict || strict
 			text, ok := resources.Validate(paths, options)
 			if !ok {
@@ -48,21 +46,4 @@ Prints ok and exits 0 when there is none, else exits 1. Nothing is started and K
 func lastLine(text string) (before, last string) {
 	i := strings.LastIndexByte(strings.TrimSuffix(text, "\n"), '\n') + 1
 	return text[:i], text[i:]
-}
-
-// resourceOptions are the settings that decide what a manifest means.
-func resourceOptions(config *app.Config) resources.Options {
-	return resources.Options{
-		IngressURL:              ingressURL(config),
-		ServiceURLTemplate:      config.ServiceURLTemplate,
-		ServiceURLs:             config.ServiceURLs,
-		Strict:                  config.StrictManifests,
-		DefaultBrokerClass:      config.DefaultBrokerClass,
-		DefaultDelivery:         config.DefaultDelivery,
-		DeliveryTimeout:         time.Duration(config.DeliveryTimeout),
-		RetryBackoffMax:         time.Duration(config.RetryBackoffMax),
-		RetryAfterMax:           time.Duration(config.RetryAfterMax),
-		Concurrency:             config.DeliveryConcurrency,
-		DeadLetterTopicTemplate: config.DeadLetterTopicTemplate,
-	}
 }

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 
 	"github.com/kelseyhightower/envconfig"
+
+	"kurier.dev/kurier/internal/resources"
 )
 
 // Config is everything the environment decides, and the reference page of it:
@@ -66,6 +69,22 @@ func (c *Config) ManifestsFor(role Role) (path string, owned bool) {
 		return filepath.Join(c.DataDir, "manifests"), true
 	}
 	return c.Manifests, false
+}
+
+// ResourceOptions are the settings that decide what a manifest means.
+// ingressURL is where dispatchers reach the receiver; empty: nobody said.
+func (c *Config) ResourceOptions(ingressURL string) resources.Options {
+	urls := maps.Clone(map[string]string(c.ServiceURLs))
+	if urls == nil {
+		urls = map[string]string{}
+	}
+	return resources.Options{
+		IngressURL: strings.TrimSuffix(ingressURL, "/"), ServiceURLTemplate: c.ServiceURLTemplate, ServiceURLs: urls,
+		Strict: c.StrictManifests, DefaultBrokerClass: c.DefaultBrokerClass, DefaultDelivery: c.DefaultDelivery,
+		DeliveryTimeout: c.DeliveryTimeout.Std(), RetryBackoffMax: c.RetryBackoffMax.Std(), RetryAfterMax: c.RetryAfterMax.Std(),
+		Concurrency: c.DeliveryConcurrency, DeadLetterTopicTemplate: c.DeadLetterTopicTemplate,
+		Bootstrap: strings.Join(c.KafkaBootstrapServers, ","),
+	}
 }
 
 // LogLevel is a slog level by its name.

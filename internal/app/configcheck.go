@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/url"
 	"strings"
+
+	"kurier.dev/kurier/internal/resources"
 )
 
 // check returns what is wrong with values that could be read.
@@ -32,6 +34,12 @@ func (c *Config) check() []string {
 		}
 	}
 	problems = append(problems, c.checkNumbers()...)
+	if err := resources.CheckDefaultDelivery(c.DefaultDelivery); err != nil {
+		refuse("DEFAULT_DELIVERY", c.DefaultDelivery, err.Error())
+	}
+	if err := resources.CheckDeadLetterTopicTemplate(c.DeadLetterTopicTemplate); err != nil {
+		refuse("DEAD_LETTER_TOPIC_TEMPLATE", c.DeadLetterTopicTemplate, fmt.Sprintf("allowed: a Go template over .ConsumerGroup, .Namespace and .Name (%v)", err))
+	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		refuse("LOG_FORMAT", c.LogFormat, "allowed: text, json")
 	}

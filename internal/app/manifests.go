@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 
 	"kurier.dev/kurier/deploy"
@@ -63,21 +62,11 @@ func (p *process) openManifests(_ context.Context, stop *stopper) error {
 
 // resourceOptions are the environment's part in what manifests mean.
 func (p *process) resourceOptions() resources.Options {
-	options := resources.Options{
-		IngressURL: strings.TrimSuffix(p.config.IngressURL, "/"), ServiceURLTemplate: p.config.ServiceURLTemplate,
-		ServiceURLs: map[string]string{}, Strict: p.config.StrictManifests, DefaultBrokerClass: p.config.DefaultBrokerClass,
-		DefaultDelivery: p.config.DefaultDelivery, DeliveryTimeout: p.config.DeliveryTimeout.Std(),
-		RetryBackoffMax: p.config.RetryBackoffMax.Std(), RetryAfterMax: p.config.RetryAfterMax.Std(),
-		Concurrency: p.config.DeliveryConcurrency, DeadLetterTopicTemplate: p.config.DeadLetterTopicTemplate,
-		Bootstrap: strings.Join(p.config.KafkaBootstrapServers, ","),
+	ingress := p.config.IngressURL
+	if ingress == "" && p.ingress != nil {
+		ingress = fmt.Sprintf("http://localhost:%d", p.ingress.Addr().(*net.TCPAddr).Port)
 	}
-	for service, url := range p.config.ServiceURLs {
-		options.ServiceURLs[service] = url
-	}
-	if options.IngressURL == "" && p.ingress != nil {
-		options.IngressURL = fmt.Sprintf("http://localhost:%d", p.ingress.Addr().(*net.TCPAddr).Port)
-	}
-	return options
+	return p.config.ResourceOptions(ingress)
 }
 
 // load reads the folder for the first time.
