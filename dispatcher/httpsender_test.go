@@ -318,70 +318,85 @@ func TestReadsTheRequestAndCloses(t *testing.T) {
 // A server that closes idle connections after 200 ms; 100 connections; burst,
 // pause, burst: no failed attempt, no duplicate.
 func TestIdleConnectionsClosedByTheServer(t *testing.T) {
-	const burst = 100
-	for _, secure := range []bool{false, true} {
-		var mu sync.Mutex
-		seen := map[string]int{}
-		arrived := make(chan struct{}, burst)
-		release := make(chan struct{})
-		closed := make(chan struct{}, 10*burst)
-		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			mu.Lock()
-			seen[r.Header.Get("ce-id")]++
-			mu.Unlock()
-			arrived <- struct{}{}
-			<-release // so that each of the burst has a connection of its own
-		}))
-		server.Config.IdleTimeout = 200 * time.Millisecond
-		server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-			if state == http.StateClosed {
-				closed <- struct{}{}
-			}
+	t.Run("plain", func(t *testing.T) { idleBursts(t, false) })
+	t.Run("TLS", func(t *testing.T) { idleBursts(t, true) })
+}
+
+func idleBursts(t *testing.T, secure bool) {
+	const burst, rounds = 100, 3
+	var mu sync.Mutex
+	seen := map[string]int{}
+	arrived := make(chan struct{}, rounds*burst)
+	var release atomic.Pointer[chan struct{}]
+	var open atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		seen[r.Header.Get("ce-id")]++
+		mu.Unlock()
+		arrived <- struct{}{}
+		<-*release.Load() // so that each of the burst has a connection of its own
+	}))
+	server.Config.IdleTimeout = 200 * time.Millisecond
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
 		}
-		var caCerts string
-		if secure {
-			server.StartTLS()
-			caCerts = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
-		} else {
-			server.Start()
+	}
+	var caCerts string
+	if secure {
+		server.StartTLS()
+		caCerts = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	} else {
+		server.Start()
+	}
+	defer server.Close()
+	sender := NewHTTPSender()
+	defer sender.Close()
+	for round := range rounds {
+		gate := make(chan struct{})
+		release.Store(&gate)
+		var all sync.WaitGroup
+		for i := range burst {
+			all.Go(func() {
+				_, err := sender.Send(context.Background(), message(server.URL, func(m *Message) {
+					m.To.CACerts = caCerts
+					m.Event.Set("id", fmt.Sprintf("%d-%d", round, i))
+				}))
+				if err != nil {
+					t.Errorf("a failed attempt: %v", err)
+					arrived <- struct{}{}
+				}
+			})
 		}
-		sender := NewHTTPSender()
-		var failures atomic.Int32
-		for round := range 3 {
-			var all sync.WaitGroup
-			for i := range burst {
-				all.Go(func() {
-					_, err := sender.Send(context.Background(), message(server.URL, func(m *Message) {
-						m.To.CACerts = caCerts
-						m.Event.Set("id", fmt.Sprintf("%d-%d", round, i))
-					}))
-					if err != nil {
-						failures.Add(1)
-						t.Log(err)
-					}
-				})
-			}
-			for range burst {
-				<-arrived
-			}
-			for range burst {
-				release <- struct{}{}
-			}
-			all.Wait()
-			for range burst { // the pause: until the server has closed them all
-				<-closed
-			}
+		for range burst {
+			<-arrived
 		}
-		sender.Close()
-		server.Close()
-		for id, n := range seen {
-			if n != 1 {
-				t.Errorf("event %s arrived %d times", id, n)
-			}
+		close(gate)
+		all.Wait()
+		eventually(t, "the server closes idle connections", func() bool { return open.Load() == 0 })
+	}
+	for id, n := range seen {
+		if n != 1 {
+			t.Errorf("event %s arrived %d times", id, n)
 		}
-		if failures.Load() != 0 || len(seen) != 3*burst {
-			t.Errorf("secure %v: %d failed attempts, %d events", secure, failures.Load(), len(seen))
+	}
+	if len(seen) != rounds*burst {
+		t.Errorf("%d events arrived, want %d", len(seen), rounds*burst)
+	}
+}
+
+// eventually polls until it is so, for ten seconds at most.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !so() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not so after 10 s: %s", what)
 		}
+		<-time.After(5 * time.Millisecond)
 	}
 }
 
