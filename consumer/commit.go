@@ -20,11 +20,12 @@ const (
 // attempt, and when a partition is released. What Kafka acknowledges is also
 // the lease to begin calls; with nothing to tell, a heartbeat renews it.
 type committer struct {
-	engine *engine
-	coord  *coordinator
-	member func() (member, bool) // of the current session
-	logger *slog.Logger
-	kicked chan struct{} // one token
+	engine  *engine
+	coord   *coordinator
+	member  func() (member, bool) // of the current session
+	healthy func()                // Kafka acknowledged something
+	logger  *slog.Logger
+	kicked  chan struct{} // one token
 
 	sending sync.Mutex // one request at a time, so that positions never go back
 	limit   atomic.Int64
@@ -101,7 +102,7 @@ func (p *pace) done(err error, now time.Time) {
 func (c *committer) step() error {
 	c.sending.Lock()
 	defer c.sending.Unlock()
-	return c.send(c.engine.takeBatch(nil))
+	return c.send(nil)
 }
 
 // flush commits one partition that is about to be released, trying again until
@@ -109,10 +110,7 @@ func (c *committer) step() error {
 func (c *committer) flush(ctx context.Context, p *partition) error {
 	for failures := 1; ; failures++ {
 		c.sending.Lock()
-		var err error
-		if b := c.engine.takeBatch(p); len(b.told) > 0 {
-			err = c.send(b)
-		}
+		err := c.send(p)
 		c.sending.Unlock()
 		if err == nil || judge(err) == gone {
 			return err
@@ -125,21 +123,30 @@ func (c *committer) flush(ctx context.Context, p *partition) error {
 	}
 }
 
-// send makes one request for the batch and gives the outcome to the engine. The
-// error is the first refusal. Locked by sending.
-func (c *committer) send(b batch) error {
+// send tells Kafka of one partition, or of all (nil), in one request. The error
+// is the first refusal. Locked by sending.
+//
+// The member is asked for before the positions are taken, because of this
+// sequence: the positions are taken, a partition is released and given to
+// another member in a new generation, the member is asked for: the commit would
+// carry that generation and set the new owner's position back.
+func (c *committer) send(only *partition) error {
 	m, ok := c.member()
 	if !ok {
-		c.engine.failed(b)
 		return errNoMember
 	}
+	b := c.engine.takeBatch(only)
 	sent := time.Now()
 	if len(b.told) == 0 {
+		if only != nil {
+			return nil
+		}
 		if err := c.coord.heartbeat(m); err != nil {
 			c.fail(b, err)
 			return err
 		}
 		c.engine.acked(b, sent, func(*partition) bool { return true })
+		c.healthy()
 		return nil
 	}
 	refused, err := c.coord.commit(m, b.told, true)
@@ -154,6 +161,7 @@ func (c *committer) send(b batch) error {
 		return err
 	}
 	c.commits.Add(1)
+	c.healthy()
 	c.engine.acked(b, sent, func(p *partition) bool { return refused[p.id] == nil })
 	return first(refused)
 }

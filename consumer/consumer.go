@@ -23,9 +23,11 @@ import (
 const (
 	joinBackoff    = 200 * time.Millisecond
 	maxJoinBackoff = 10 * time.Second
-	// settled is how long a session must have lasted for the next failure to
+	// stableSession is how long a session must have lasted for the next failure to
 	// count as the first.
 	stableSession = 10 * time.Second
+	// leaveTime is what leaving the group gets after Cut.
+	leaveTime = 2 * time.Second
 	// remake is after how many failures in a row the client is made anew.
 	remake = 3
 )
@@ -45,8 +47,9 @@ type Consumer struct {
 	flushes   sync.WaitGroup
 
 	started atomic.Bool
-	stop    context.Context // Run is to end; set by Run
+	stop    context.Context // Run is to end
 	halt    context.CancelFunc
+	done    chan struct{}   // Run has left the group
 	cut     context.Context // parent of all calls in flight
 	cutNow  context.CancelFunc
 
@@ -67,11 +70,11 @@ func New(cfg Config, h Handler) (*Consumer, error) {
 	if h == nil {
 		return nil, errors.New("consumer: the Handler is missing")
 	}
-	c := &Consumer{cfg: cfg, log: cfg.Logger.With(slog.String("group", cfg.Group), slog.String("topic", cfg.Topic))}
+	c := &Consumer{cfg: cfg, done: make(chan struct{}), log: cfg.Logger.With(slog.String("group", cfg.Group), slog.String("topic", cfg.Topic))}
 	c.cut, c.cutNow = context.WithCancel(context.Background())
 	c.stop, c.halt = context.WithCancel(context.Background())
 	c.coord = &coordinator{clients: cfg.Commits, group: cfg.Group, topic: cfg.Topic}
-	c.committer = &committer{coord: c.coord, member: c.member, logger: c.log, kicked: make(chan struct{}, 1)}
+	c.committer = &committer{coord: c.coord, member: c.member, healthy: c.state.recovered, logger: c.log, kicked: make(chan struct{}, 1)}
 	c.committer.limit.Store(int64(cfg.MetadataLimit))
 	c.engine = newEngine(h, cfg.Order, cfg.Concurrency, c.log, c.committer.kick)
 	c.committer.engine = c.engine
@@ -98,6 +101,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	background.Go(func() { c.committer.run(committing) })
 
 	err := c.join(ctx)
+	close(c.done)
 
 	stopCommitting()
 	background.Wait()
@@ -130,7 +134,17 @@ func (c *Consumer) withGroup(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	client, err := sarama.NewClient(c.cfg.Brokers, groupConfig(c.cfg.Sarama, s))
+	config := groupConfig(c.cfg.Sarama, s)
+	conns := trackConns(config)
+	defer context.AfterFunc(c.cut, func() {
+		// Leaving the group still needs the connections, for a moment.
+		select {
+		case <-c.done:
+		case <-time.After(leaveTime):
+			conns.close()
+		}
+	})()
+	client, err := sarama.NewClient(c.cfg.Brokers, config)
 	if err != nil {
 		return fmt.Errorf("connecting to Kafka: %w", err)
 	}

@@ -147,3 +147,10 @@ func (c *Consumer) topicHash(ctx context.Context) offsets.TopicHash {
 	c.topicID.hash, c.topicID.at = offsets.HashTopic(id), time.Now()
 	return c.topicID.hash
 }
+
+// forgetTopic makes the next topicHash ask.
+func (c *Consumer) forgetTopic() {
+	c.topicID.Lock()
+	defer c.topicID.Unlock()
+	c.topicID.at = time.Time{}
+}

@@ -177,13 +177,19 @@ func (p *partition) admissible(order Order) bool {
 		// stays in the backlog and the commit needs no map.
 		return p.oldest == nil
 	case OrderedByKey:
-		if l := p.keys[string(p.backlog.head.d.Record.Key)]; l != nil && l.n >= leastKeyLimit && l.n >= p.tracker.Capacity()/2 {
+		if p.keyHasHalf(p.backlog.head.d.Record.Key) {
 			p.full = true
 			return false
 		}
 	}
 	p.full = !p.tracker.Fits(p.backlog.head.offset())
 	return !p.full
+}
+
+// keyHasHalf says whether the records of a key fill half of the window.
+func (p *partition) keyHasHalf(key []byte) bool {
+	l := p.keys[string(key)]
+	return key != nil && l != nil && l.n >= leastKeyLimit && l.n >= p.tracker.Capacity()/2
 }
 
 // lag counts the partition's records that are not settled.

@@ -34,6 +34,7 @@ func (a *assignment) reopen() error {
 		a.c.log.Warn("a partition's log ends before the position that was reached; reading it from its start",
 			slog.Int("partition", int(a.part.id)), slog.Int64("position", position), slog.Int64("start", start))
 		a.abandon()
+		a.c.forgetTopic() // it may have been made anew
 		topic := a.c.topicHash(a.session.Context())
 		t := offsets.New(start)
 		t.SetTopic(topic)

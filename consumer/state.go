@@ -38,6 +38,15 @@ func (s *state) failed(err error) {
 	s.err = err.Error()
 }
 
+// recovered forgets the last error of a member that Kafka answers again.
+func (s *state) recovered() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.name == StateAssigned {
+		s.err = ""
+	}
+}
+
 // Stats tells what the consumer is doing. It takes the scheduler's lock for a
 // moment and asks nobody.
 func (c *Consumer) Stats() Stats {
