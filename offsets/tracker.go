@@ -1,89 +1,260 @@
 // Package offsets turns completions in any order into one offset that is safe
-// to commit, and a compact map of what is done beyond it.
+// to commit, and a compact map of what is done beyond it, which travels in the
+// metadata of the commit.
+//
+// It is pure: no I/O, no goroutine, no clock, no logger, no lock, nothing but
+// the standard library. It does not know Kafka, events or why something is
+// done. When in doubt it forgets: forgetting a completion repeats an event,
+// inventing one would lose it.
+//
+//	committed                                        next record
+//	offset = frontier                                of the fetch
+//	    v                                                v
+//	----o====o==o=====================o=====o===========|- - - - - -
+//	    |<------------- the map: o unsettled ---------->|
+//	                             = done, or no record there
+//
+// See [Tracker] for the rules.
 package offsets
 
-import "errors"
-
-// DefaultLimit is Kafka's default offset.metadata.max.bytes.
-const DefaultLimit = 4096
-
-// TopicHash is a short hash of a topic's id; zero when the id is not known.
-type TopicHash uint32
-
-// HashTopic shortens a topic id. The zero id (not known) gives the zero hash.
-func HashTopic(id [16]byte) TopicHash { return 0 }
-
-// Position is what one commit carries.
-type Position struct {
-	Offset   int64
-	Metadata string
-	// Dropped counts the unsettled offsets that the metadata could not tell of: 0 but
-	// when the limit shrank below what is already in flight.
-	Dropped int
-}
-
-// Errors of Decode, matched with errors.Is. The Tracker beside them knows the frontier alone.
-var (
-	ErrForeign  = errors.New("the metadata was not written by Kurier")
-	ErrVersion  = errors.New("the metadata has a newer format")
-	ErrSize     = errors.New("the metadata is too short or too long")
-	ErrChecksum = errors.New("the metadata's checksum is wrong")
-	ErrFormat   = errors.New("the metadata cannot be read")
-	ErrTopic    = errors.New("the metadata is of another topic with this name")
+import (
+	"math"
+	"slices"
 )
 
-// Tracker follows one assignment of one partition. Not safe for concurrent use.
-type Tracker struct{}
+// Tracker follows one assignment of one partition, from the committed offset
+// on. It is not safe for concurrent use: its owner locks.
+//
+// The rules:
+//
+//   - Track gets the offsets of the records in the order they are fetched, each
+//     higher than the one before. Offsets that were skipped hold no record
+//     (compaction, transaction markers, retention); they count as settled and
+//     cost nothing, however many they are.
+//   - An offset is unsettled from Track to Done.
+//   - The frontier is the lowest unsettled offset, or, when none is, the last
+//     tracked one + 1. It never passes an unsettled offset and never moves back.
+//   - What a former owner's map tells (Decode) holds until Track reaches it: an
+//     offset done before is not fresh, an unsettled one keeps its attempts.
+//
+// Memory is bounded by the unsettled offsets, not by the distance to the
+// frontier or the completions beyond it. Completions in the order of tracking
+// do not allocate; all operations but Snapshot are O(1), or O(log n) of the
+// unsettled offsets, amortised.
+type Tracker struct {
+	next int64 // last tracked offset + 1
 
-// New starts at a committed offset with nothing known beyond it.
-func New(frontier int64) *Tracker { return &Tracker{} }
+	// win holds the tracked offsets, ascending; those that are done stay as
+	// tombstones until they are at an end or the slice is full. win[head] and
+	// the last one are unsettled.
+	win  []entry
+	head int
+	live int // entries of win that are unsettled
+	runs int // sum of runBits between neighbours in win[head:]
 
-// Decode rebuilds a Tracker from a commit. Never nil; "" is no error.
-func Decode(frontier int64, metadata string, topic TopicHash) (*Tracker, error) {
-	return &Tracker{}, nil
+	// The rest of a former owner's map. Offsets of [next, known) that are not in
+	// pending were done before.
+	pending []entry
+	known   int64
+
+	topic TopicHash
+	room  room
+
+	scratch []entry // for Snapshot
+	buf     []byte  // for Snapshot
 }
 
-// SetTopic sets the hash that Snapshot writes. Decode sets it too.
-func (t *Tracker) SetTopic(h TopicHash) {}
+// entry is one offset that is, or was, unsettled.
+type entry struct {
+	offset   int64
+	attempts int32
+	done     bool
+}
 
-// SetLimit sets the longest metadata text, in bytes; at first DefaultLimit.
-func (t *Tracker) SetLimit(bytes int) {}
+// New returns a Tracker that starts at a committed offset and knows nothing
+// beyond it.
+func New(frontier int64) *Tracker {
+	return &Tracker{next: frontier, known: frontier, room: newRoom()}
+}
 
-// ReserveAttempts says how many attempts one event may need (retry+1), so that Fits keeps room for their counts. At first 14.
-func (t *Tracker) ReserveAttempts(max int) {}
+// Track takes the next fetched offset. It returns true when the offset is now
+// unsettled and is to be handled; false when it was done before a restart, or
+// is not higher than the last one tracked (such a call changes nothing).
+func (t *Tracker) Track(offset int64) (fresh bool) {
+	if offset < t.next {
+		return false
+	}
+	t.next = offset + 1
+	if offset >= t.known {
+		t.pending, t.known = nil, t.next
+		t.push(entry{offset: offset})
+		return true
+	}
+	// Unsettled offsets of the map that the fetch has passed are gone from the
+	// log (retention, compaction): they count as settled.
+	for len(t.pending) > 0 && t.pending[0].offset < offset {
+		t.pending = t.pending[1:]
+	}
+	if len(t.pending) == 0 || t.pending[0].offset != offset {
+		return false
+	}
+	e := t.pending[0]
+	t.pending = t.pending[1:]
+	t.push(e)
+	return true
+}
 
-// Track takes the next fetched offset; false = done before a restart, or tracked already.
-func (t *Tracker) Track(offset int64) (fresh bool) { return true }
+// Done settles an unsettled offset. Of any other offset it does nothing.
+func (t *Tracker) Done(offset int64) {
+	i, ok := t.find(offset)
+	if !ok {
+		return
+	}
+	t.room.remove(t.win[i].attempts)
+	t.win[i].done = true
+	t.live--
+	t.trim()
+}
 
-// SetAttempts records the attempts of an unsettled offset.
-func (t *Tracker) SetAttempts(offset int64, n int) {}
+// trim takes what is done off both ends.
+func (t *Tracker) trim() {
+	if t.live == 0 {
+		t.win, t.head, t.runs = t.win[:0], 0, 0
+		t.room.empty()
+		return
+	}
+	for t.win[t.head].done {
+		t.runs -= t.between(t.head)
+		t.head++
+	}
+	for last := len(t.win) - 1; t.win[last].done; last-- {
+		t.runs -= t.between(last - 1)
+		t.win = t.win[:last]
+	}
+}
 
-// Attempts of an unsettled offset, also known from before a restart.
-func (t *Tracker) Attempts(offset int64) int { return 0 }
+// between is what the distance between win[i] and win[i+1] adds to runs.
+func (t *Tracker) between(i int) int { return runBits(t.win[i].offset, t.win[i+1].offset) }
 
-// Done settles a tracked offset; of any other it does nothing.
-func (t *Tracker) Done(offset int64) {}
+// SetAttempts records how many attempts an unsettled offset has had, or is about
+// to have, so that the next Snapshot tells of them. Of an offset that is not
+// tracked, or done, it does nothing. n is cut to [0, 2^31-1].
+func (t *Tracker) SetAttempts(offset int64, n int) {
+	i, ok := t.find(offset)
+	if !ok {
+		return
+	}
+	t.room.remove(t.win[i].attempts)
+	t.win[i].attempts = int32(min(max(n, 0), math.MaxInt32))
+	t.room.add(t.win[i].attempts)
+}
 
-// Snapshot is frontier and metadata in one consistent view.
-func (t *Tracker) Snapshot() Position { return Position{} }
+// Attempts returns what SetAttempts recorded for an unsettled offset, also
+// before a restart; 0 when nothing is known.
+func (t *Tracker) Attempts(offset int64) int {
+	if i, ok := t.find(offset); ok {
+		return int(t.win[i].attempts)
+	}
+	if i, ok := slices.BinarySearchFunc(t.pending, offset, byOffset); ok {
+		return int(t.pending[i].attempts)
+	}
+	return 0
+}
 
-// Frontier is the lowest unsettled tracked offset, or Next when there is none.
-func (t *Tracker) Frontier() int64 { return 0 }
+// Frontier is the offset to commit: the lowest unsettled one, or Next when there
+// is none.
+func (t *Tracker) Frontier() int64 {
+	if t.live > 0 {
+		return t.win[t.head].offset
+	}
+	return t.next
+}
 
-// Next is the last tracked offset + 1, at first the frontier given.
-func (t *Tracker) Next() int64 { return 0 }
+// Next is the last tracked offset + 1; before the first Track it is the frontier
+// that the Tracker was made with.
+func (t *Tracker) Next() int64 { return t.next }
 
-// Unsettled counts the tracked offsets that are not done.
-func (t *Tracker) Unsettled() int { return 0 }
+// Known is the end of what the Tracker knows of: Next, or the end of a former
+// owner's map when that lies higher. A log that ends below it has been cut since
+// the map was written, so that other events may come to stand where the map says
+// "done": such a map must not be used, New(frontier) is right.
+func (t *Tracker) Known() int64 { return max(t.next, t.known) }
 
-// Backlog counts the offsets below end (the log end) that are not settled, holes counted out.
-func (t *Tracker) Backlog(end int64) int64 { return 0 }
+// Unsettled counts the offsets that are tracked and not done.
+func (t *Tracker) Unsettled() int { return t.live }
 
-// Fits: may this offset be tracked and the map still surely fit the limit, whatever completes afterwards? Cheap, per record.
-func (t *Tracker) Fits(offset int64) bool { return true }
+// Backlog counts the offsets below end, the end of the log, that are not known
+// to be settled: the unsettled ones and those that were not fetched yet. What is
+// done beyond the frontier is not counted.
+func (t *Tracker) Backlog(end int64) int64 {
+	waiting, _ := slices.BinarySearchFunc(t.pending, end, byOffset)
+	return int64(t.live) + int64(waiting) + max(0, end-t.Known())
+}
 
-// Full is !Fits(Next()).
-func (t *Tracker) Full() bool { return false }
+// SetTopic sets the hash that Snapshot writes into the metadata. Decode sets it
+// too. The zero hash is one that is not known.
+func (t *Tracker) SetTopic(h TopicHash) { t.topic = h }
 
-// Capacity is about how many unsettled offsets fill the window at the present density.
-func (t *Tracker) Capacity() int { return 0 }
+// push appends an unsettled entry.
+func (t *Tracker) push(e entry) {
+	if len(t.win) == cap(t.win) {
+		t.compact()
+	}
+	t.win = append(t.win, e)
+	if t.live > 0 {
+		t.runs += t.between(len(t.win) - 2)
+	}
+	t.live++
+	t.room.add(e.attempts)
+}
+
+// compact makes room in a full slice by removing what is done; where that frees
+// less than a quarter it grows the slice. So each entry is moved a bounded number
+// of times, and the slice is never much larger than the most offsets that were
+// unsettled at once.
+func (t *Tracker) compact() {
+	if t.live > cap(t.win)*3/4 {
+		t.win = slices.Grow(t.win, cap(t.win)/2+16)
+	}
+	t.sweep()
+}
+
+// sweep removes what is done.
+func (t *Tracker) sweep() {
+	kept := t.win[:0]
+	runs := 0
+	for _, e := range t.win[t.head:] {
+		if e.done {
+			continue
+		}
+		if len(kept) > 0 {
+			runs += runBits(kept[len(kept)-1].offset, e.offset)
+		}
+		kept = append(kept, e)
+	}
+	t.win, t.head, t.runs = kept, 0, runs
+	t.room.recount(kept)
+}
+
+// find gives the index in win of an unsettled offset.
+func (t *Tracker) find(offset int64) (int, bool) {
+	if t.live == 0 {
+		return 0, false
+	}
+	if t.win[t.head].offset == offset {
+		return t.head, true
+	}
+	i, ok := slices.BinarySearchFunc(t.win[t.head:], offset, byOffset)
+	i += t.head
+	return i, ok && !t.win[i].done
+}
+
+func byOffset(e entry, offset int64) int {
+	switch {
+	case e.offset < offset:
+		return -1
+	case e.offset > offset:
+		return 1
+	}
+	return 0
+}
