@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -261,4 +262,38 @@ func (s *Subscriber) await(t testing.TB, what string, n int, get func() []Reques
 		}
 		return nil
 	})
+}
+
+// NewSubscriberIdle is a subscriber that closes connections which were idle for a time.
+func NewSubscriberIdle(t testing.TB, idle time.Duration, answer Behaviour) *Subscriber {
+	t.Helper()
+	s := &Subscriber{answer: answer}
+	s.server = httptest.NewUnstartedServer(s)
+	s.server.Config.IdleTimeout = idle
+	s.server.Start()
+	s.URL = s.server.URL
+	t.Cleanup(s.Close)
+	return s
+}
+
+// NewFlood starts a server that answers 200 with the given headers and then writes for as
+// long as anybody reads, at most 1 GiB. It returns the URL.
+func NewFlood(t testing.TB, header http.Header) string {
+	t.Helper()
+	const chunk, most = 1 << 20, 1 << 30
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		maps.Copy(w.Header(), header)
+		block := make([]byte, chunk)
+		for written := 0; written < most; written += chunk {
+			if _, err := w.Write(block); err != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return server.URL
 }
