@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"flag"
 	"testing"
 
 	"github.com/rcrowley/go-metrics"
@@ -8,6 +9,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "8") // the tests wait for Kafka's timers, not for a processor
 	metrics.UseNilMetrics = true // as in the product: the Kafka client's own cost goroutines
 	goleak.VerifyTestMain(m)
 }

@@ -28,11 +28,11 @@ type rig struct {
 	output  sarama.SyncProducer
 }
 
-func newRig(t *testing.T, partitions int32) *rig {
+func newRig(t *testing.T, partitions int32, opts ...kfake.Opt) *rig {
 	t.Helper()
 	r := &rig{t: t, topic: "events"}
 	var err error
-	r.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, r.topic))
+	r.cluster, err = kfake.NewCluster(append(opts, kfake.NumBrokers(1), kfake.SeedTopics(partitions, r.topic))...)
 	r.must(err)
 	t.Cleanup(r.cluster.Close)
 	r.base = sarama.NewConfig()
