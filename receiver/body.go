@@ -9,59 +9,53 @@ import (
 	"kurier.dev/kurier/internal/event"
 )
 
-// firstShare is what a body of declared length, or unknown (-1), costs before
-// any of it is read. A body that is too large will not be read at all.
-func firstShare(length int64, limit int, mode event.Mode) int64 {
+// firstRoom is the room for a body before any of it is read. The rest is
+// reserved as it arrives: a client that announces much and sends little holds
+// little. length is -1 when it is unknown.
+func firstRoom(length int64, limit int) int {
 	switch {
 	case length < 0:
-		return memoryOf(firstChunk, mode)
+		return unknownRoom
 	case length > int64(limit):
-		return 0
+		return 0 // it will not be read
 	}
-	return memoryOf(int(length), mode)
+	return int(min(length, announcedRoom))
 }
 
-// readBody reads the body into memory of its own. A non-zero answer says why it
-// is not used.
+// readBody reads the body into memory of its own, for which the lease has
+// firstRoom already and grows before the memory does. A non-zero answer says
+// why the body is not used.
 func readBody(req *request, l *lease, limit int, mode event.Mode) ([]byte, answer) {
 	if req.length > int64(limit) {
 		return nil, tooLarge(limit, mode)
 	}
-	if req.length < 0 {
-		return readChunked(req.body, l, limit, mode)
-	}
 	if req.length == 0 {
 		return nil, answer{}
 	}
-	body := make([]byte, req.length)
-	if _, err := io.ReadFull(req.body, body); err != nil {
-		return nil, unread(err)
-	}
-	return body, answer{}
-}
-
-// readChunked grows its buffer by doubling; the lease grows first.
-func readChunked(from io.Reader, l *lease, limit int, mode event.Mode) ([]byte, answer) {
-	body := make([]byte, 0, firstChunk)
+	body := make([]byte, 0, firstRoom(req.length, limit))
 	for {
-		n, err := from.Read(body[len(body):cap(body)])
+		n, err := req.body.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
 		switch {
 		case len(body) > limit:
 			return nil, tooLarge(limit, mode)
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return body, answer{}
 		case err != nil:
 			return nil, unread(err)
 		case len(body) < cap(body):
 			continue
 		}
-		if !l.grow(memoryOf(cap(body), mode)) {
+		room := 2 * cap(body)
+		if req.length > 0 {
+			room = min(room, int(req.length))
+		}
+		if !l.grow(memoryOf(room-cap(body), mode)) {
 			a := tooBusy
 			a.close = true
 			return nil, a
 		}
-		body = append(make([]byte, 0, 2*cap(body)), body...)
+		body = append(make([]byte, 0, room), body...)
 	}
 }
 

@@ -72,8 +72,10 @@ const (
 	// headBytes is what a request costs beside its body: its record's headers,
 	// the structures around it.
 	headBytes = 4 << 10
-	// firstChunk is reserved for a body of unknown length.
-	firstChunk = 4 << 10
+	// unknownRoom is reserved at first for a body of unknown length,
+	// announcedRoom at most for one whose length is declared.
+	unknownRoom   = 4 << 10
+	announcedRoom = 64 << 10
 )
 
 // memoryOf is what a body of so many bytes costs while it is handled. A

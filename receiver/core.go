@@ -64,7 +64,7 @@ func (r *Receiver) store(e *entry, req *request) answer {
 	}
 	mode, modeErr := event.ModeOf(req.contentType, req.headers)
 	limit := r.bodyLimit(e, mode)
-	l, ok := r.budget.take(headBytes + firstShare(req.length, limit, mode))
+	l, ok := r.budget.take(headBytes + memoryOf(firstRoom(req.length, limit), mode))
 	if !ok {
 		return tooBusy
 	}
