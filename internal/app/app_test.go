@@ -250,6 +250,10 @@ func TestBrokenEditKeepsTheLastGoodVersion(t *testing.T) {
 	r := startDev(t, dir, map[string]string{"orders.yaml": fmt.Sprintf(brokerAndTrigger, sink.URL, sink.URL)})
 	writeManifest(t, r.manifests, "orders.yaml", strings.Replace(fmt.Sprintf(brokerAndTrigger, sink.URL, sink.URL), "retry: 0", "retries: 0", 1))
 	eventually(t, "reported", func() bool { return strings.Contains(r.log.String(), "unknown field: spec.delivery.retries") })
+	o := r.object(t, "trigger/default/all")
+	if c := o.Condition("ManifestAccepted"); c == nil || !strings.Contains(c.Message, "orders.yaml:") || !o.Ready() {
+		t.Errorf("the status does not tell of the broken edit, or the trigger is not ready: %+v", o.Status.Conditions)
+	}
 	r.send(t, "/default/orders", "1", "order")
 	eventually(t, "delivered by the last good version", sink.has("1"))
 }

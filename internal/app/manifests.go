@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sync/atomic"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"kurier.dev/kurier/deploy"
 	"kurier.dev/kurier/internal/resources"
 )
@@ -30,8 +32,14 @@ type manifests struct {
 	told    map[string]bool // problems already logged
 }
 
-// plan is the manifests as they are now. It is never changed.
-func (m *manifests) plan() *resources.Plan { return m.current.Load() }
+// plan is the manifests as they are now: empty before they are loaded. It is
+// never changed.
+func (m *manifests) plan() *resources.Plan {
+	if plan := m.current.Load(); plan != nil {
+		return plan
+	}
+	return &resources.Plan{}
+}
 
 // openManifests reads the folder; at a start every error ends the process.
 func (p *process) openManifests(_ context.Context, stop *stopper) error {
@@ -47,6 +55,14 @@ func (p *process) openManifests(_ context.Context, stop *stopper) error {
 	}
 	watching, cancel := context.WithCancel(context.Background())
 	m.changes = resources.Watch(watching, path, p.logger)
+	p.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "kurier_manifest_objects", Help: "Objects of the manifests that are active.",
+		}, func() float64 { return float64(len(m.plan().Objects)) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "kurier_manifest_errors", Help: "Problems of the manifests as they are now; what they concern keeps its last good version.",
+		}, func() float64 { return float64(len(m.plan().Errors)) }),
+	)
 	stop.add(func(context.Context) error {
 		cancel()
 		for range m.changes { // closed when the watcher has ended

@@ -52,6 +52,7 @@ type process struct {
 	opened     map[place]bool // topics that take events; publish's own
 	wantedPlan *resourcesPlan // the plan that topology was given; publish's own
 	failed     chan error     // what ends the process by itself
+	running    atomic.Bool    // everything above is set; the admin server asks before that
 	draining   atomic.Bool
 	published  atomic.Bool // publish has run with a complete topology at least once
 	history    status.History
@@ -219,6 +220,7 @@ func (p *process) openLoop(_ context.Context, stop *stopper) error {
 		p.draining.Store(true)
 		return nil
 	})
+	p.running.Store(true)
 	p.wake()
 	return nil
 }

@@ -34,7 +34,8 @@ func (v *view) progress(object *status.Object, c *resources.Consumer) {
 func (v *view) local(object *status.Object, s *dispatcher.Status) {
 	delivery := object.Status.Delivery
 	delivery.Instance = v.p.config.InstanceName
-	delivery.InFlight, delivery.Waiting, delivery.Held = s.Consumer.InFlight, s.Consumer.Waiting, s.Consumer.Held
+	delivery.InFlight, delivery.Held = s.Consumer.InFlight, s.Consumer.Held
+	delivery.Waiting = max(0, s.Consumer.Waiting-s.Consumer.Held)
 	if !s.Consumer.OldestUnsettled.IsZero() {
 		delivery.OldestUnsettledSeconds = max(0, time.Since(s.Consumer.OldestUnsettled).Seconds())
 	}

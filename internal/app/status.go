@@ -20,10 +20,8 @@ func (p *process) Ready() []string {
 	switch {
 	case p.draining.Load():
 		return []string{"stopping"}
-	case p.manifests == nil || p.manifests.plan() == nil:
-		return []string{"the manifests are not loaded"}
-	case p.topology == nil:
-		return []string{"starting"}
+	case !p.running.Load():
+		return []string{"starting: the manifests are not loaded yet"}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -51,7 +49,7 @@ type view struct {
 // Status returns every object with what the manifests, Kafka and the running
 // consumers say of it.
 func (p *process) Status(ctx context.Context) ([]status.Object, error) {
-	if p.manifests == nil || p.manifests.plan() == nil || p.topology == nil {
+	if !p.running.Load() {
 		return nil, fmt.Errorf("starting: the manifests are not loaded yet")
 	}
 	v := &view{p: p, plan: p.manifests.plan(), ready: map[resources.Ref]*status.Object{}}
@@ -103,7 +101,24 @@ func (v *view) base(o *resources.Object) status.Object {
 	if o.Address != "" {
 		object.Status.Address = &status.Address{URL: o.Address}
 	}
+	v.manifestErrors(&object, o.Ref)
 	return object
+}
+
+// manifestErrors says that the file now holds something else than what runs.
+func (v *view) manifestErrors(object *status.Object, ref resources.Ref) {
+	var problems []string
+	for _, problem := range v.plan.Errors {
+		if problem.Ref == ref {
+			problems = append(problems, problem.String())
+		}
+	}
+	if len(problems) > 0 {
+		object.SetCondition(status.Condition{
+			Type: "ManifestAccepted", Status: status.False, Severity: status.SeverityInfo, Reason: "ManifestInError",
+			Message: "the last good version is active; " + strings.Join(problems, "; "),
+		})
+	}
 }
 
 // addressable is a Broker, a channel, a KafkaSink, a source or a Service.

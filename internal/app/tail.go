@@ -19,7 +19,7 @@ import (
 // of its topic, of a Trigger or Subscription those its filter takes, or its
 // dead letters. It reads the topic on its own and disturbs no group.
 func (p *process) Tail(ctx context.Context, ref admin.Ref, options admin.TailOptions, each func(admin.Event) error) error {
-	if p.manifests == nil || p.manifests.plan() == nil {
+	if !p.running.Load() {
 		return errors.New("starting: the manifests are not loaded yet")
 	}
 	view, err := p.tailOf(p.manifests.plan(), ref, options.DeadLetters)
