@@ -107,7 +107,7 @@ func removedTrigger(t *testing.T, s *harness.System) {
 	sub, other := harness.NewSubscriber(t, nil), harness.NewSubscriber(t, nil)
 	w.broker("b", 1, "")
 	w.trigger("other", "b", other.URL, consumer{})
-	w.trigger("t", "b", sub.URL, consumer{})
+	w.trigger("t", "b", sub.URL, consumer{order: "ordered"})
 	w.apply()
 	w.send("b", harness.Event{ID: "1"})
 	sub.AwaitReceived(t, 1)
