@@ -83,6 +83,9 @@ func TestHeldEventTakesANewSubscriber(t *testing.T) {
 		t.Errorf("a change that does not concern it: %+v, want held on", later)
 	}
 	changeTo(t, p, func(sub *Subscription) { sub.Subscriber.URL = "http://new" })
+	if later := step(t, p, d); later == nil || later.After != 0 || later.Resume {
+		t.Errorf("%+v, want the attempt's count committed first", later)
+	}
 	if later := step(t, p, d); later != nil || d.Attempts != 2 || ending(p) != "delivered" {
 		t.Errorf("%+v, attempts %d, %s", later, d.Attempts, ending(p))
 	}
@@ -96,6 +99,7 @@ func TestChangedRetry(t *testing.T) {
 	d := &consumer.Delivery{Record: record(t, minEvent())}
 	step(t, p, d) // held
 	changeTo(t, p, func(sub *Subscription) { sub.Delivery.Retry = 5 })
+	step(t, p, d)
 	step(t, p, d)
 	if later := step(t, p, d); later != nil || d.Attempts != 3 || ending(p) != "delivered" {
 		t.Errorf("%+v, attempts %d, %s", later, d.Attempts, ending(p))

@@ -58,10 +58,10 @@ func TestErrorTexts(t *testing.T) {
 	first := &AttemptError{URL: "http://s/", Code: 503}
 	second := &AttemptError{URL: "http://dls/", Reason: ReasonTimeout, Err: errors.New("no answer")}
 	for want, err := range map[string]error{
-		"unable to complete request to http://s/: unexpected HTTP response, expected 2xx, got 503": first,
-		"unable to complete request to http://dls/: no answer":                                    second,
-		"unable to complete request to http://x/: timeout":                                        &AttemptError{URL: "http://x/", Reason: ReasonTimeout},
-		"failed to forward reply to http://r/: boom":                                              &replyError{"http://r/", errors.New("boom")},
+		"unable to complete request to http://s/: unexpected HTTP response, expected 2xx, got 503":                                    first,
+		"unable to complete request to http://dls/: no answer":                                                                        second,
+		"unable to complete request to http://x/: timeout":                                                                            &AttemptError{URL: "http://x/", Reason: ReasonTimeout},
+		"failed to forward reply to http://r/: boom":                                                                                  &replyError{"http://r/", errors.New("boom")},
 		"unable to complete request to either http://s/ (unexpected HTTP response, expected 2xx, got 503) or http://dls/ (no answer)": &eitherError{newFailure("http://s/", first), second, "http://dls/"},
 	} {
 		if err.Error() != want {

@@ -42,8 +42,8 @@ func (p *pipeline) handle(ctx context.Context, d *consumer.Delivery) error {
 	if first {
 		p.metrics.received.Inc()
 	}
-	if v.settings != s {
-		v.adopt(s)
+	if v.settings != s && v.adopt(s) {
+		return &consumer.Later{} // the attempt's count is committed first
 	}
 	err := p.advance(ctx, v)
 	if err == nil {
@@ -108,27 +108,29 @@ func (v *delivery) to(next stage) {
 }
 
 // adopt continues under changed settings (section 6.2): what waits or is held is
-// sent again under them, attempts kept.
-func (v *delivery) adopt(s *settings) {
+// sent again under them, attempts kept. again reports that the subscriber gets
+// the next attempt although the event was past it.
+func (v *delivery) adopt(s *settings) (again bool) {
 	old := v.settings
 	v.settings = s
 	if v.stage != atDeadLetter {
-		return // the next attempt is made under s
+		return false // the next attempt is made under s
 	}
 	f := v.failure
 	switch {
-	case f == nil:
+	case f == nil: // not a CloudEvent
 	case f.ofReply && v.reply != nil && s.Reply != old.Reply:
 		v.to(atReply)
-		return
+		return false
 	case !f.ofReply && s.Subscriber != old.Subscriber,
 		!f.ofReply && f.retryable && v.Attempts < s.Delivery.attempts():
 		v.to(atSubscriber)
-		return
+		return true
 	}
 	if !sameGrave(old, s) {
 		v.to(atDeadLetter)
 	}
+	return false
 }
 
 // wait is the Later of an attempt that failed: the backoff before retry k of its
