@@ -84,6 +84,7 @@ func setProducer(c *sarama.Config) {
 	c.Producer.Partitioner = sarama.NewMurmur2Partitioner
 	c.Producer.Compression = sarama.CompressionNone
 	c.Producer.MaxMessageBytes = maxRecordBytes
+	c.Producer.Transaction.Retry.Max = 3 // of asking for a producer id; a new producer is made when it fails
 	c.Producer.Return.Successes = true
 	c.Producer.Return.Errors = true
 	// Rides out the election of a leader: about 7 s in all.
