@@ -25,6 +25,8 @@ type Request struct {
 	Header   http.Header
 	Body     []byte
 	Answered int // the status of the answer
+	// Abandoned: the sender had gone before the answer.
+	Abandoned bool
 }
 
 // ID is the event's id, in binary or structured mode.
@@ -142,7 +144,7 @@ func (s *Subscriber) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.Status = http.StatusAccepted
 	}
 	waitFor(r, a)
-	s.end(req, a.Status)
+	s.end(req, a.Status, r.Context().Err() != nil)
 	if a.HangUp {
 		panic(http.ErrAbortHandler)
 	}
@@ -181,10 +183,10 @@ func (s *Subscriber) begin(r *Request) (*Request, Behaviour) {
 	return r, s.answer
 }
 
-func (s *Subscriber) end(r *Request, status int) {
+func (s *Subscriber) end(r *Request, status int, abandoned bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.End, r.Answered = time.Now(), status
+	r.End, r.Answered, r.Abandoned = time.Now(), status, abandoned
 	s.inFlight--
 }
 

@@ -108,6 +108,12 @@ func (s *System) AwaitReady(t testing.TB) {
 // Env is the process's environment, for commands such as status that talk to it.
 func (s *System) Env() Env { return s.env }
 
+// UnsetEnv takes a variable away for the next start.
+func (s *System) UnsetEnv(name string) {
+	s.env = s.env.With(nil)
+	delete(s.env, name)
+}
+
 // SetEnv changes a variable for the next start.
 func (s *System) SetEnv(name, value string) { s.env = s.env.With(Env{name: value}) }
 
