@@ -14,7 +14,7 @@ func TestEachOrderSettlesAndCommitsEverything(t *testing.T) {
 	for _, order := range []Order{Unordered, Ordered, OrderedByKey} {
 		t.Run(order.String(), func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, 3)
+			r := newAnyRig(t, 3)
 			for p := range int32(3) {
 				r.produce(p, 200, func(i int) string { return fmt.Sprint(i % 7) })
 			}
@@ -26,11 +26,11 @@ func TestEachOrderSettlesAndCommitsEverything(t *testing.T) {
 				}
 				return nil
 			}
-			c := r.start(r.config("g", order), log.handler(lane, flaky))
+			c := r.start(r.config(r.group, order), log.handler(lane, flaky))
 			r.eventually("everything is settled", func() bool { return log.count() == 600 })
 			r.must(c.stop())
 			for p := range int32(3) {
-				if offset, _ := r.committed("g", p); offset != 200 {
+				if offset, _ := r.committed(r.group, p); offset != 200 {
 					t.Errorf("partition %d is committed at %d, want 200", p, offset)
 				}
 			}
@@ -43,7 +43,7 @@ func TestEachOrderSettlesAndCommitsEverything(t *testing.T) {
 			if n := log.callsOf(1, 14); n != 1 {
 				t.Errorf("a healthy record was called %d times, want 1", n)
 			}
-			c = r.start(r.config("g", order), log.handler(lane, settle))
+			c = r.start(r.config(r.group, order), log.handler(lane, settle))
 			r.produce(0, 1, nil)
 			r.eventually("the new record is settled", func() bool { return log.count() == 601 })
 			if s := c.Stats(); s.Settled != 1 || s.Lag != 0 {

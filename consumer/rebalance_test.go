@@ -13,7 +13,7 @@ import (
 // hangs, with a full backlog behind it; the one that stays is not interrupted.
 func TestRevokeWithAHangingHandler(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 2)
+	r := newAnyRig(t, 2)
 	for p := range int32(2) {
 		r.produce(p, 5000, nil)
 	}
@@ -22,7 +22,7 @@ func TestRevokeWithAHangingHandler(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	cfg := r.config("g", Ordered)
+	cfg := r.config(r.group, Ordered)
 	first := r.start(cfg, hang)
 	r.eventually("both partitions hang", func() bool { return first.Stats().InFlight == 2 })
 	r.eventually("reading paused or all is buffered", func() bool { return first.Stats().Buffered > 1500 })
@@ -52,7 +52,7 @@ func TestRevokeWithAHangingHandler(t *testing.T) {
 // nothing and repeat nothing that was settled.
 func TestJoiningAndLeaving(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 6)
+	r := newAnyRig(t, 6)
 	const each = 150
 	for p := range int32(6) {
 		r.produce(p, each, nil)
@@ -66,7 +66,7 @@ func TestJoiningAndLeaving(t *testing.T) {
 			return nil
 		}
 	})
-	cfg := r.config("g", Ordered)
+	cfg := r.config(r.group, Ordered)
 	first := r.start(cfg, slow)
 	r.eventually("the first works", func() bool { return log.count() > 20 })
 	second := r.start(cfg, slow)
@@ -105,10 +105,10 @@ func TestJoiningAndLeaving(t *testing.T) {
 // What is done beyond the frontier, and the attempts so far, survive.
 func TestARestartSkipsWhatTheMapKnows(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 1)
+	r := newAnyRig(t, 1)
 	r.produce(0, 100, nil)
 	log := newCallLog()
-	c := r.start(r.config("g", Unordered), log.handler(nil, func(_ context.Context, d *Delivery) error {
+	c := r.start(r.config(r.group, Unordered), log.handler(nil, func(_ context.Context, d *Delivery) error {
 		if d.Record.Offset%10 == 0 {
 			d.Attempts++
 			return &Later{After: time.Hour}
@@ -117,12 +117,12 @@ func TestARestartSkipsWhatTheMapKnows(t *testing.T) {
 	}))
 	r.eventually("the healthy ones are settled", func() bool { return log.count() == 90 })
 	r.must(c.stop())
-	if offset, _ := r.committed("g", 0); offset != 0 {
+	if offset, _ := r.committed(r.group, 0); offset != 0 {
 		t.Errorf("committed at %d, want 0", offset)
 	}
 	var attempts atomic.Int64
 	again := newCallLog()
-	c = r.start(r.config("g", Unordered), again.handler(nil, func(_ context.Context, d *Delivery) error {
+	c = r.start(r.config(r.group, Unordered), again.handler(nil, func(_ context.Context, d *Delivery) error {
 		attempts.Add(int64(d.Attempts))
 		return nil
 	}))
@@ -134,7 +134,7 @@ func TestARestartSkipsWhatTheMapKnows(t *testing.T) {
 	if n := attempts.Load(); n != 10 {
 		t.Errorf("%d attempts are known, want 1 of each", n)
 	}
-	if offset, _ := r.committed("g", 0); offset != 100 {
+	if offset, _ := r.committed(r.group, 0); offset != 100 {
 		t.Errorf("committed at %d, want 100", offset)
 	}
 }
@@ -143,13 +143,13 @@ func TestARestartSkipsWhatTheMapKnows(t *testing.T) {
 // does not leave the group for it.
 func TestLiveChanges(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 2)
+	r := newAnyRig(t, 2)
 	for p := range int32(2) {
 		r.produce(p, 50, nil)
 	}
 	log := newCallLog()
 	gate := make(chan struct{})
-	cfg := r.config("g", Unordered)
+	cfg := r.config(r.group, Unordered)
 	cfg.Concurrency = 4
 	c := r.start(cfg, log.handler(nil, func(ctx context.Context, d *Delivery) error {
 		select {
@@ -184,10 +184,10 @@ func TestLiveChanges(t *testing.T) {
 // The end of Run lets calls in flight finish; Cut ends them.
 func TestStopDrainsAndCutCuts(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 1)
+	r := newAnyRig(t, 1)
 	r.produce(0, 3, nil)
 	gate := make(chan struct{})
-	c := r.start(r.config("g", Unordered), func(ctx context.Context, d *Delivery) error {
+	c := r.start(r.config(r.group, Unordered), func(ctx context.Context, d *Delivery) error {
 		if d.Record.Offset == 0 {
 			<-gate
 			return nil
@@ -206,12 +206,13 @@ func TestStopDrainsAndCutCuts(t *testing.T) {
 	}
 	c.Cut()
 	r.must(c.stop())
-	if offset, _ := r.committed("g", 0); offset != 1 {
+	if offset, _ := r.committed(r.group, 0); offset != 1 {
 		t.Errorf("committed at %d, want 1", offset)
 	}
-	info := r.cluster.GroupInfo("g")
-	if len(info.Members) != 0 {
-		t.Errorf("%d members are left in the group", len(info.Members))
+	if r.cluster != nil {
+		if n := len(r.cluster.GroupInfo(r.group).Members); n != 0 {
+			t.Errorf("%d members are left in the group", n)
+		}
 	}
 	if !slices.Equal(c.Stats().Partitions, nil) {
 		t.Errorf("partitions %v are still assigned", c.Stats().Partitions)

@@ -20,8 +20,10 @@ const patience = 20 * time.Second
 // rig is a Kafka in this process with one topic.
 type rig struct {
 	t       *testing.T
-	cluster *kfake.Cluster
+	cluster *kfake.Cluster // nil: a real Kafka
+	brokers []string
 	topic   string
+	group   string
 	base    *sarama.Config
 	admin   sarama.Client
 	commits sarama.Client
@@ -30,11 +32,42 @@ type rig struct {
 
 func newRig(t *testing.T, partitions int32, opts ...kfake.Opt) *rig {
 	t.Helper()
-	r := &rig{t: t, topic: "events"}
+	r := &rig{t: t, topic: "events", group: "g"}
 	var err error
 	r.cluster, err = kfake.NewCluster(append(opts, kfake.NumBrokers(1), kfake.SeedTopics(partitions, r.topic))...)
 	r.must(err)
 	t.Cleanup(r.cluster.Close)
+	r.brokers = r.cluster.ListenAddrs()
+	r.connect()
+	return r
+}
+
+// newAnyRig uses the Kafka that KURIER_TEST_KAFKA names (host:port), and the one
+// in this process without it.
+func newAnyRig(t *testing.T, partitions int32) *rig {
+	t.Helper()
+	broker := os.Getenv("KURIER_TEST_KAFKA")
+	if broker == "" {
+		return newRig(t, partitions)
+	}
+	name := fmt.Sprintf("consumer-%d", time.Now().UnixNano())
+	r := &rig{t: t, topic: name, group: name, brokers: []string{broker}}
+	r.connect()
+	admin, err := sarama.NewClusterAdmin(r.brokers, r.base)
+	r.must(err)
+	defer func() { _ = admin.Close() }()
+	r.must(admin.CreateTopic(name, &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1}, false))
+	r.eventually("the topic is known", func() bool {
+		r.must(r.admin.RefreshMetadata())
+		ps, err := r.admin.Partitions(name)
+		return err == nil && len(ps) == int(partitions)
+	})
+	return r
+}
+
+// connect makes the clients.
+func (r *rig) connect() {
+	var err error
 	r.base = sarama.NewConfig()
 	r.base.Version = sarama.V3_0_0_0
 	r.base.Metadata.Full = false
@@ -48,12 +81,11 @@ func newRig(t *testing.T, partitions int32, opts ...kfake.Opt) *rig {
 	r.admin = r.client()
 	r.output, err = sarama.NewSyncProducerFromClient(r.client())
 	r.must(err)
-	t.Cleanup(func() { _ = r.output.Close() })
-	return r
+	r.t.Cleanup(func() { _ = r.output.Close() })
 }
 
 func (r *rig) client() sarama.Client {
-	c, err := sarama.NewClient(r.cluster.ListenAddrs(), r.base)
+	c, err := sarama.NewClient(r.brokers, r.base)
 	r.must(err)
 	r.t.Cleanup(func() { _ = c.Close() })
 	return c
@@ -95,15 +127,14 @@ func (r *rig) commit(group string, partition int32, offset int64, metadata strin
 
 // committed is a group's position of a partition and its metadata, -1 for none.
 func (r *rig) committed(group string, partition int32) (int64, string) {
-	info := r.cluster.GroupInfo(group)
-	if info == nil {
+	r.t.Helper()
+	co := coordinator{clients: func() (sarama.Client, error) { return r.admin, nil }, group: group, topic: r.topic}
+	offset, metadata, err := co.committed(partition)
+	if err != nil {
+		co.refresh()
 		return -1, ""
 	}
-	c, ok := info.Commits[r.topic][partition]
-	if !ok {
-		return -1, ""
-	}
-	return c.Offset, c.Metadata
+	return offset, metadata
 }
 
 // eventually waits until ok.
@@ -134,7 +165,7 @@ func (r *rig) config(group string, order Order) Config {
 		level = slog.LevelDebug
 	}
 	return Config{
-		Brokers: r.cluster.ListenAddrs(), Sarama: r.base, Group: group, Topic: r.topic, Order: order,
+		Brokers: r.brokers, Sarama: r.base, Group: group, Topic: r.topic, Order: order,
 		Commits:      func() (sarama.Client, error) { return r.commits, nil },
 		DrainTimeout: 500 * time.Millisecond,
 		Logger:       slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
