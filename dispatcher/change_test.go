@@ -44,8 +44,8 @@ func TestHeldEventTakesANewSink(t *testing.T) {
 			sub.Delivery.Retry = 1
 		}))
 		d := &consumer.Delivery{Record: record(t, minEvent())}
-		step(t, p, d)
-		step(t, p, d)
+		_ = step(t, p, d)
+		_ = step(t, p, d)
 		if later := step(t, p, d); later == nil || !later.Held || !later.Resume || later.After != 2*time.Second {
 			t.Fatalf("not held: %+v", later)
 		}
@@ -77,7 +77,7 @@ func TestHeldEventTakesANewSubscriber(t *testing.T) {
 	s.answers["subscriber"], s.answers["sink"], s.answers["new"] = []string{"400"}, []string{"404", "404"}, []string{"202"}
 	p := testPipeline(t, s, Config{}, trigger(func(sub *Subscription) { sub.Delivery.DeadLetterSink = &Destination{URL: sinkURL} }))
 	d := &consumer.Delivery{Record: record(t, minEvent())}
-	step(t, p, d)
+	_ = step(t, p, d)
 	changeTo(t, p, func(sub *Subscription) { sub.Concurrency = 7 })
 	if later := step(t, p, d); later == nil || later.After != 2*time.Second {
 		t.Errorf("a change that does not concern it: %+v, want held on", later)
@@ -97,10 +97,10 @@ func TestChangedRetry(t *testing.T) {
 	s.answers["subscriber"], s.answers["sink"] = []string{"503", "503", "202"}, []string{"404"}
 	p := testPipeline(t, s, Config{}, trigger(func(sub *Subscription) { sub.Delivery.DeadLetterSink = &Destination{URL: sinkURL} }))
 	d := &consumer.Delivery{Record: record(t, minEvent())}
-	step(t, p, d) // held
+	_ = step(t, p, d) // held
 	changeTo(t, p, func(sub *Subscription) { sub.Delivery.Retry = 5 })
-	step(t, p, d)
-	step(t, p, d)
+	_ = step(t, p, d)
+	_ = step(t, p, d)
 	if later := step(t, p, d); later != nil || d.Attempts != 3 || ending(p) != "delivered" {
 		t.Errorf("%+v, attempts %d, %s", later, d.Attempts, ending(p))
 	}
@@ -109,8 +109,8 @@ func TestChangedRetry(t *testing.T) {
 	s.answers["subscriber"], s.answers["topic"] = []string{"503", "503", "503"}, []string{"ok"}
 	p = testPipeline(t, s, Config{}, trigger(func(sub *Subscription) { sub.Delivery.Retry = 9 }))
 	d = &consumer.Delivery{Record: record(t, minEvent())}
-	step(t, p, d)
-	step(t, p, d)
+	_ = step(t, p, d)
+	_ = step(t, p, d)
 	changeTo(t, p, func(sub *Subscription) { sub.Delivery.Retry = 1 })
 	if later := step(t, p, d); later != nil || d.Attempts != 3 || ending(p) != "dead-lettered" {
 		t.Errorf("lowered: %+v, attempts %d, %s", later, d.Attempts, ending(p))
@@ -124,7 +124,7 @@ func TestChangedFilter(t *testing.T) {
 	s.answers["subscriber"], s.answers["sink"] = []string{"503", "400"}, []string{"404"}
 	p := testPipeline(t, s, Config{}, trigger(func(sub *Subscription) { sub.Delivery.Retry = 1 }))
 	d := &consumer.Delivery{Record: record(t, minEvent())}
-	step(t, p, d)
+	_ = step(t, p, d)
 	changeTo(t, p, other)
 	if later := step(t, p, d); later != nil || ending(p) != "filtered" {
 		t.Errorf("waiting: %+v, %s", later, ending(p))
@@ -133,7 +133,7 @@ func TestChangedFilter(t *testing.T) {
 	s.answers["subscriber"], s.answers["broker"] = []string{"503", "event"}, []string{"refused", "ok"}
 	p = testPipeline(t, s, Config{}, trigger(func(sub *Subscription) { sub.Delivery.Retry = 1 }))
 	d = &consumer.Delivery{Record: record(t, minEvent())}
-	step(t, p, d)
+	_ = step(t, p, d)
 	changeTo(t, p, other)
 	if later := step(t, p, d); later != nil || ending(p) != "delivered" {
 		t.Errorf("accepted: %+v, %s", later, ending(p))

@@ -36,7 +36,7 @@ var graveKinds = []graveKind{graveSink, graveKafkaSink, graveTopic}
 // hop left into one of our own Brokers: there it would fail again, for ever.
 func (p *pipeline) grave(v *delivery) grave {
 	s := v.settings
-	if sink := s.Delivery.DeadLetterSink; sink != nil && v.event != nil && !(sink.OwnBroker && v.ttl <= 1) {
+	if sink := s.Delivery.DeadLetterSink; sink != nil && v.event != nil && (v.ttl > 1 || !sink.OwnBroker) {
 		kind := graveSink
 		if sink.Topic != "" {
 			kind = graveKafkaSink
@@ -105,10 +105,9 @@ func (p *pipeline) burialFailed(v *delivery, err error) error {
 func (p *pipeline) write(ctx context.Context, v *delivery, g grave) error {
 	s := v.settings
 	m := Message{To: g.to, Format: s.Delivery.Format, Namespace: s.Namespace, Timeout: s.Delivery.timeout()}
-	switch {
-	case v.event == nil:
+	if v.event == nil {
 		m.Record = notCloudEvent(v, g.to.Topic)
-	default:
+	} else {
 		m.Event = p.deadLetter(v, g)
 	}
 	if m.Record == nil && g.to.Topic != "" {

@@ -3,8 +3,9 @@ package dispatcher
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
+
+	"github.com/valyala/fasthttp"
 
 	"kurier.dev/kurier/internal/event"
 )
@@ -39,7 +40,7 @@ func (p *pipeline) deliver(ctx context.Context, v *delivery) error {
 		answer, err = p.readReply(s, &res)
 	}
 	v.Attempts++
-	p.metrics.observeAttempt(time.Since(start), res.Code, err)
+	p.metrics.observeAttempt(time.Since(start), err)
 	if err != nil {
 		return p.subscriberFailed(v, err)
 	}
@@ -68,9 +69,10 @@ func (p *pipeline) readReply(s *settings, res *Result) (*event.Message, error) {
 	case event.ReplyMalformed:
 		p.metrics.malformed.Inc()
 		return nil, &AttemptError{
-			URL: s.Subscriber.URL, Code: http.StatusBadGateway, Headers: res.Headers,
+			URL: s.Subscriber.URL, Code: fasthttp.StatusBadGateway, Headers: res.Headers,
 			Body: res.Body[:min(len(res.Body), keptBody)], Err: errors.Join(errMalformedReply, err),
 		}
+	case event.ReplyNone:
 	}
 	return nil, nil
 }

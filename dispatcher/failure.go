@@ -3,9 +3,9 @@ package dispatcher
 import (
 	"errors"
 	"fmt"
-	"net/http"
 
 	"github.com/IBM/sarama"
+	"github.com/valyala/fasthttp"
 
 	"kurier.dev/kurier/internal/event"
 )
@@ -79,6 +79,7 @@ func Retryable(err error) bool {
 	switch attempt.Reason {
 	case ReasonUnsupportedScheme, ReasonReplyTooLarge, ReasonTTLExhausted:
 		return false // what is wrong is in the settings or in the event
+	case ReasonNone, ReasonTimeout, ReasonConnection, ReasonReplyNotStored:
 	}
 	if attempt.Code == 0 {
 		return true // no response
@@ -90,13 +91,13 @@ func Retryable(err error) bool {
 // that a healthy subscriber may answer for a while.
 func retryableCode(code int) bool {
 	switch code {
-	case http.StatusNotFound, // not deployed yet
-		http.StatusRequestTimeout,
-		http.StatusConflict, // upstream's receivers reject with it
-		http.StatusTooManyRequests:
+	case fasthttp.StatusNotFound, // not deployed yet
+		fasthttp.StatusRequestTimeout,
+		fasthttp.StatusConflict, // upstream's receivers reject with it
+		fasthttp.StatusTooManyRequests:
 		return true
 	}
-	return code >= http.StatusInternalServerError || code < 0
+	return code >= fasthttp.StatusInternalServerError || code < 0
 }
 
 // tooLarge reports whether the target refused the event for its size, so that a
@@ -106,14 +107,5 @@ func tooLarge(err error) bool {
 		return true
 	}
 	var attempt *AttemptError
-	return errors.As(err, &attempt) && attempt.Code == http.StatusRequestEntityTooLarge
-}
-
-// facts returns what a status or a log line tells of an error.
-func facts(err error) (url string, code int, reason Reason, body []byte) {
-	var attempt *AttemptError
-	if errors.As(err, &attempt) {
-		return attempt.URL, attempt.Code, attempt.Reason, attempt.Body
-	}
-	return "", 0, ReasonConnection, nil
+	return errors.As(err, &attempt) && attempt.Code == fasthttp.StatusRequestEntityTooLarge
 }

@@ -163,7 +163,7 @@ func (h *health) warn(v *delivery, o outcome, err error, more ...any) {
 		more = append(more, slog.Int("leftOut", h.leftOut))
 		h.leftOut = 0
 	}
-	h.logger.Warn("event "+string(o), more...)
+	h.logger.Warn("an event did not reach its subscriber", more...)
 }
 
 // filterFailed: the event counts as one that does not match (FI-23).

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -338,10 +339,10 @@ func idleBursts(t *testing.T, secure bool) {
 	}))
 	server.Config.IdleTimeout = 200 * time.Millisecond
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
+		if state == http.StateNew {
 			open.Add(1)
-		case http.StateClosed:
+		}
+		if state == http.StateClosed {
 			open.Add(-1)
 		}
 	}
@@ -413,7 +414,7 @@ func TestKeepAlive(t *testing.T) {
 	defer sender.Close()
 	for range 20 {
 		_, err := sender.Send(context.Background(), message(url, nil))
-		attemptOf(t, err)
+		_ = attemptOf(t, err)
 	}
 	if n := connections.Load(); n != 1 {
 		t.Errorf("%d connections, want 1", n)
@@ -577,7 +578,7 @@ func TestTLS(t *testing.T) {
 		}
 	}))
 	server.EnableHTTP2 = true
-	server.Config.ErrorLog = nil
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.StartTLS()
 	defer server.Close()
 	certs := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
@@ -627,5 +628,5 @@ func TestClosedSender(t *testing.T) {
 	sender.Close()
 	sender.Close()
 	_, err := sender.Send(context.Background(), message("http://127.0.0.1:1", nil))
-	attemptOf(t, err)
+	_ = attemptOf(t, err)
 }

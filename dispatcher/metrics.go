@@ -63,19 +63,20 @@ func (m *subMetrics) deadLettered(k graveKind) *counter {
 		return &m.sinkLetters
 	case graveKafkaSink:
 		return &m.kafkaSinkLetters
+	case graveTopic, graveNone:
 	}
 	return &m.topicLetters
 }
 
 // observeAttempt counts an attempt at the subscriber by what it gave.
-func (m *subMetrics) observeAttempt(took time.Duration, code int, err error) {
-	m.attempts[classOf(code, err)].Inc()
+func (m *subMetrics) observeAttempt(took time.Duration, err error) {
+	m.attempts[classOf(err)].Inc()
 	if m.dispatch != nil {
 		m.dispatch.Observe(took.Seconds())
 	}
 }
 
-func classOf(code int, err error) codeClass {
+func classOf(err error) codeClass {
 	if err == nil {
 		return class2xx
 	}
@@ -88,6 +89,7 @@ func classOf(code int, err error) codeClass {
 		return classTimeout
 	case ReasonConnection:
 		return classConnection
+	default: // the code says it
 	}
 	switch attempt.Code / 100 {
 	case 3:

@@ -92,6 +92,6 @@ func (v *delivery) line(o outcome, err error) []slog.Attr {
 // quietly logs what is as it should be.
 func (h *health) quietly(v *delivery, o outcome) {
 	if h.logger.Enabled(context.Background(), slog.LevelDebug) {
-		h.logger.LogAttrs(context.Background(), slog.LevelDebug, "event "+string(o), v.line(o, nil)...)
+		h.logger.LogAttrs(context.Background(), slog.LevelDebug, "event settled", v.line(o, nil)...)
 	}
 }
