@@ -110,13 +110,6 @@ func (p *pipeline) write(ctx context.Context, v *delivery, g grave) error {
 	} else {
 		m.Event = p.deadLetter(v, g)
 	}
-	if m.Record == nil && g.to.Topic != "" {
-		rec, err := m.Event.Record(g.to.Topic, g.to.Structured)
-		if err != nil {
-			return err
-		}
-		m.Record = rec
-	}
 	_, err := p.sender.Send(ctx, m)
 	return err
 }

@@ -49,12 +49,7 @@ func (p *pipeline) replyMessage(v *delivery) (Message, error) {
 		Timeout:   s.Delivery.timeout(),
 	}
 	if s.Reply.Kind == ReplyURL {
-		if m.To.Topic == "" {
-			return m, nil
-		}
-		rec, err := m.Event.Record(m.To.Topic, m.To.Structured)
-		m.Record = rec
-		return m, err
+		return m, nil
 	}
 	m.To = Destination{URL: s.Reply.BrokerURL, Cluster: s.Cluster, Topic: s.Topic}
 	rec, err := p.brokerReply(v)

@@ -191,7 +191,7 @@ func (h *health) sinkWorks() {
 	h.mu.Unlock()
 }
 
-// close stops the clock and writes the last sum.
+// close stops the clock.
 func (h *health) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -110,11 +110,16 @@ func (p *pool) put(c *conn) {
 	now := time.Now()
 	c.idleSince = now
 	_ = c.SetDeadline(time.Time{})
+	if !p.keep(c, now) {
+		_ = c.Close()
+	}
+}
+
+func (p *pool) keep(c *conn, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || now.Sub(c.created) >= maxAge {
-		_ = c.Close()
-		return
+		return false
 	}
 	p.idle = append(p.idle, c)
 	if p.timer == nil {
@@ -122,38 +127,44 @@ func (p *pool) put(c *conn) {
 	} else if len(p.idle) == 1 {
 		p.timer.Reset(maxIdle)
 	}
+	return true
 }
 
 // expire closes what has been idle for too long and looks again when the next
 // one is due.
 func (p *pool) expire() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	now := time.Now()
+	p.mu.Lock()
 	n := 0
 	for n < len(p.idle) && now.Sub(p.idle[n].idleSince) >= maxIdle {
-		_ = p.idle[n].Close()
 		n++
 	}
-	rest := copy(p.idle, p.idle[n:])
-	clear(p.idle[rest:])
-	p.idle = p.idle[:rest]
-	if rest > 0 && !p.closed {
+	expired := p.idle[:n:n]
+	p.idle = append([]*conn(nil), p.idle[n:]...)
+	if len(p.idle) > 0 && !p.closed {
 		p.timer.Reset(maxIdle - now.Sub(p.idle[0].idleSince))
 	}
+	p.mu.Unlock()
+	closeAll(expired)
 }
 
 func (p *pool) close() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.closed = true
 	if p.timer != nil {
 		p.timer.Stop()
 	}
-	for _, c := range p.idle {
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	closeAll(idle)
+}
+
+// closeAll is called without the lock: closing a TLS connection writes.
+func closeAll(conns []*conn) {
+	for _, c := range conns {
 		_ = c.Close()
 	}
-	p.idle = nil
 }
 
 // errUnsent marks an attempt of which no byte left, over a connection that was

@@ -31,13 +31,19 @@ func (r *router) produce(ctx context.Context, m Message) error {
 	if err != nil {
 		return &AttemptError{URL: m.To.URL, Reason: ReasonConnection, Err: err}
 	}
+	rec := m.Record
+	if rec == nil {
+		if rec, err = m.Event.Record(m.To.Topic, m.To.Structured); err != nil {
+			return &AttemptError{URL: m.To.URL, Reason: ReasonConnection, Err: err}
+		}
+	}
 	timeout := r.produceTimeout
 	if m.Timeout > 0 {
 		timeout = min(timeout, m.Timeout)
 	}
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err = cluster.Producer.Produce(limited, m.Record, func() {})
+	err = cluster.Producer.Produce(limited, rec, func() {})
 	switch {
 	case err == nil:
 		return nil

@@ -14,7 +14,7 @@ import (
 type Message struct {
 	To Destination
 
-	// Event goes to a URL. Format says how it is written.
+	// Event goes to a URL, written as Format says, or to To.Topic.
 	Event  *event.Message
 	Format Format
 	// Headers are sent beside those of the event.
@@ -27,7 +27,7 @@ type Message struct {
 	// MaxReply bounds that event in bytes; 0 means DefaultMaxEventBytes.
 	MaxReply int
 
-	// Record goes to To.Topic as it is; Event is then not looked at.
+	// Record goes to To.Topic as it is, instead of the Event.
 	Record *sarama.ProducerMessage
 
 	// Timeout of the attempt, from connect to the last body byte; 0 means
