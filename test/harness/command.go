@@ -28,6 +28,7 @@ type Command struct {
 	Stdout *Output
 	Stderr *Output
 	proc   *kafkatest.Process
+	quiet  bool // who runs it to its end shows what it wrote
 }
 
 // Env is a process's environment; nothing but PATH, HOME and the test's own is inherited.
@@ -86,7 +87,7 @@ func (c *Command) report(t testing.TB) {
 		t.Errorf("kurier %s has a data race:\n%s", strings.Join(c.Args, " "), c.Stderr.Tail(120))
 		return
 	}
-	if t.Failed() {
+	if t.Failed() && !c.quiet {
 		t.Logf("kurier %s, end of standard error:\n%s", strings.Join(c.Args, " "), c.Stderr.Tail(60))
 		t.Logf("kurier %s, end of standard output:\n%s", strings.Join(c.Args, " "), c.Stdout.Tail(20))
 	}
@@ -102,6 +103,7 @@ func Run(t testing.TB, env Env, args ...string) (stdout, stderr string, code int
 func RunWithInput(t testing.TB, env Env, input string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	c := start(t, strings.NewReader(input), env, "", args...)
+	c.quiet = true
 	code = c.AwaitExit(t, Wait)
 	return c.Stdout.String(), c.Stderr.String(), code
 }
