@@ -215,3 +215,9 @@ func (b *bench) stats() Stats {
 	b.engine.stats(&s)
 	return s
 }
+
+// pass lets virtual time go by.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}

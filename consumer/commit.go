@@ -169,10 +169,9 @@ func (c *committer) send(only *partition) error {
 // fail notes a batch of which nothing was acknowledged.
 func (c *committer) fail(b batch, err error) {
 	c.failures.Add(1)
-	switch judge(err) {
-	case gone:
+	if v := judge(err); v == gone {
 		c.engine.expire()
-	case refresh:
+	} else if v == refresh {
 		c.coord.refresh()
 	}
 	c.logger.Debug("a commit was not acknowledged", slog.String("group", c.coord.group), slog.Any("error", err))

@@ -78,7 +78,7 @@ func TestAWaitingRecordTakesNoPlace(t *testing.T) {
 		b.want("0/1")
 		b.fail(0, 1, 500*time.Millisecond)
 		b.want("0/2")
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		b.commit() // of the attempts
 		b.want("0/2")
 		b.answer(0, 2, nil)
@@ -147,7 +147,7 @@ func TestNothingStartsWithoutALease(t *testing.T) {
 	inBubble(t, Unordered, 1, func(b *bench) {
 		p := b.open(0, 0)
 		b.fill(p, 0, 1)
-		time.Sleep(leaseTime)
+		pass(leaseTime)
 		b.fill(p, 1, 1)
 		b.answer(0, 0, nil)
 		b.want()
@@ -255,7 +255,7 @@ func TestAnErrorIsTriedAgainWithBackoff(t *testing.T) {
 		for range 3 {
 			b.answer(0, 0, errors.New("broken"))
 			b.want()
-			time.Sleep(time.Second)
+			pass(time.Second)
 			b.want("0/0")
 		}
 		if s := b.stats(); s.HandlerErrors != 3 {
@@ -359,7 +359,7 @@ func TestAPanicIsAnError(t *testing.T) {
 			return nil
 		}
 		b.fill(b.open(0, 0), 0, 2)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		synctest.Wait()
 		if s := b.stats(); s.Settled != 2 || s.HandlerErrors != 1 {
 			t.Errorf("settled %d, errors %d, want 2 and 1", s.Settled, s.HandlerErrors)

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/IBM/sarama"
 )
@@ -32,16 +33,20 @@ const (
 
 // judge is the only judge of commit errors.
 func judge(err error) verdict {
-	var kerr sarama.KError
-	if !errors.As(err, &kerr) {
-		return refresh // the connection broke, or no coordinator answered
+	is := func(codes ...sarama.KError) bool {
+		return slices.ContainsFunc(codes, func(c sarama.KError) bool { return errors.Is(err, c) })
 	}
-	switch kerr {
-	case sarama.ErrUnknownMemberId, sarama.ErrFencedInstancedId:
+	var answered sarama.KError
+	switch {
+	case errors.Is(err, errNoMember):
+		return again
+	case !errors.As(err, &answered): // the connection broke, or no coordinator answered
+		return refresh
+	case is(sarama.ErrUnknownMemberId, sarama.ErrFencedInstancedId):
 		return gone
-	case sarama.ErrOffsetMetadataTooLarge:
+	case is(sarama.ErrOffsetMetadataTooLarge):
 		return tooLong
-	case sarama.ErrNotCoordinatorForConsumer, sarama.ErrConsumerCoordinatorNotAvailable:
+	case is(sarama.ErrNotCoordinatorForConsumer, sarama.ErrConsumerCoordinatorNotAvailable):
 		return refresh
 	}
 	// A rejoin is under way (REBALANCE_IN_PROGRESS, ILLEGAL_GENERATION until the

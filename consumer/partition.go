@@ -171,18 +171,13 @@ func (p *partition) admissible(order Order) bool {
 	if p.backlog.head == nil || p.stopping || p.relane {
 		return false
 	}
-	switch order {
-	case Ordered:
+	if order == Ordered {
 		// Behind a record in flight or waiting nothing can start, so the rest
 		// stays in the backlog and the commit needs no map.
 		return p.oldest == nil
-	case OrderedByKey:
-		if p.keyHasHalf(p.backlog.head.d.Record.Key) {
-			p.full = true
-			return false
-		}
 	}
-	p.full = !p.tracker.Fits(p.backlog.head.offset())
+	next := p.backlog.head
+	p.full = !p.tracker.Fits(next.offset()) || (order == OrderedByKey && p.keyHasHalf(next.d.Record.Key))
 	return !p.full
 }
 

@@ -35,7 +35,7 @@ func TestEngineProperties(t *testing.T) {
 				"answer":    m.answerOne,
 				"commit":    m.commitAll,
 				"rebalance": m.rebalance,
-				"time":      func(*rapid.T) { time.Sleep(1500 * time.Millisecond); synctest.Wait() },
+				"time":      func(*rapid.T) { pass(1500 * time.Millisecond) },
 				"wake":      func(*rapid.T) { m.engine.wake(); synctest.Wait() },
 				"order": func(t *rapid.T) {
 					m.engine.setOrder(Order(rapid.IntRange(0, 2).Draw(t, "order")))
@@ -111,6 +111,7 @@ func (m *model) before(a, b *sarama.ConsumerMessage) bool {
 		return true
 	case OrderedByKey:
 		return b.Key != nil && string(a.Key) == string(b.Key)
+	case Unordered:
 	}
 	return false
 }

@@ -199,10 +199,8 @@ func TestStopDrainsAndCutCuts(t *testing.T) {
 	c.end()
 	close(gate)
 	r.eventually("the first one finished", func() bool { return c.Stats().Settled == 1 })
-	select {
-	case <-c.done:
+	if len(c.done) > 0 {
 		t.Fatal("Run returned with calls in flight")
-	default:
 	}
 	c.Cut()
 	r.must(c.stop())

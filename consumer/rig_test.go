@@ -53,14 +53,15 @@ func newAnyRig(t *testing.T, partitions int32) *rig {
 	name := fmt.Sprintf("consumer-%d", time.Now().UnixNano())
 	r := &rig{t: t, topic: name, group: name, brokers: []string{broker}}
 	r.connect()
-	admin, err := sarama.NewClusterAdmin(r.brokers, r.base)
+	full := *r.base
+	full.Metadata.Full = true // the controller is only known with it
+	admin, err := sarama.NewClusterAdmin(r.brokers, &full)
 	r.must(err)
 	defer func() { _ = admin.Close() }()
 	r.must(admin.CreateTopic(name, &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1}, false))
 	r.eventually("the topic is known", func() bool {
-		r.must(r.admin.RefreshMetadata())
 		ps, err := r.admin.Partitions(name)
-		return err == nil && len(ps) == int(partitions)
+		return err == nil && len(ps) == int(partitions) && r.admin.RefreshMetadata(name) == nil
 	})
 	return r
 }

@@ -110,12 +110,11 @@ func (a *assignment) ended() (again bool, err error) {
 	select {
 	case <-a.revoked:
 		return false, nil
+	case <-a.session.Context().Done():
+		return false, nil
 	default:
 	}
-	switch {
-	case a.session.Context().Err() != nil:
-		return false, nil
-	case a.part == nil:
+	if a.part == nil {
 		return false, errSourceEnded
 	}
 	err = a.reopen()
