@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -180,4 +181,32 @@ func TestNothingStartsWhileKafkaIsSilent(t *testing.T) {
 	silence.Remove()
 	r.eventually("everything is settled", func() bool { return log.count() == 10 })
 	_ = c
+}
+
+// A topic that is deleted and made anew while it is read begins at its start.
+func TestATopicMadeAnewWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	r.produce(0, 50, nil)
+	r.produce(1, 50, nil)
+	log := newCallLog()
+	c := r.start(r.config("g", Ordered), log.handler(byPartition, settle))
+	r.eventually("it is read", func() bool { return log.count() == 100 })
+	r.must(r.cluster.DeleteTopic(r.topic))
+	r.must(r.cluster.CreateTopic(r.topic, 2, nil))
+	r.eventually("records can be written", func() bool {
+		_, _, err := r.output.SendMessage(&sarama.ProducerMessage{Topic: r.topic, Partition: 0})
+		return err == nil
+	})
+	r.produce(0, 9, nil)
+	r.produce(1, 10, nil)
+	r.eventually("the new records are read", func() bool { return log.callsOf(0, 9) == 2 && log.callsOf(1, 9) == 2 })
+	r.eventually("the new positions are committed", func() bool {
+		p, _ := r.committed("g", 0)
+		q, _ := r.committed("g", 1)
+		return p == 10 && q == 10
+	})
+	if s := c.Stats(); s.OutOfRange < 2 {
+		t.Errorf("%d resets counted, want one of each partition", s.OutOfRange)
+	}
 }
