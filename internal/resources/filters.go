@@ -3,6 +3,7 @@ package resources
 import (
 	"regexp"
 	"strconv"
+	"sync"
 
 	"kurier.dev/kurier/internal/filter"
 )
@@ -115,7 +116,31 @@ func (d *decoder) expression(f field) {
 		d.invalid(f, "", "")
 		return
 	}
-	if err := filter.CheckCESQL(f.text()); err != nil {
+	if err := d.settings.expressions.check(f.text()); err != nil {
 		d.invalid(f, f.text(), err.Error())
 	}
+}
+
+// expressions remembers which expressions of CloudEvents SQL are good: checking
+// one takes longer than reading the rest of its Trigger. Safe for concurrent use.
+type expressions struct {
+	before  map[string]error // of the last Plan
+	mu      sync.Mutex
+	checked map[string]error
+}
+
+func (e *expressions) check(text string) error {
+	e.mu.Lock()
+	err, known := e.checked[text]
+	e.mu.Unlock()
+	if known {
+		return err
+	}
+	if err, known = e.before[text]; !known {
+		err = filter.CheckCESQL(text)
+	}
+	e.mu.Lock()
+	e.checked[text] = err
+	e.mu.Unlock()
+	return err
 }

@@ -14,7 +14,7 @@ import (
 const maxDepth = 1000
 
 // parseJSON reads every value of a file, one after the other.
-func parseJSON(data []byte) (documents []document, broken *fault) {
+func parseJSON(data []byte) (documents []document, broken []fault) {
 	reader := jsonReader{decoder: json.NewDecoder(bytes.NewReader(data)), data: data, line: 1}
 	reader.decoder.UseNumber()
 	for {
@@ -23,7 +23,7 @@ func parseJSON(data []byte) (documents []document, broken *fault) {
 			return documents, nil
 		}
 		if err != nil {
-			return documents, reader.broken(err)
+			return documents, []fault{reader.broken(err)}
 		}
 		documents = append(documents, document{root: root, faults: reader.faults})
 		reader.faults = nil
@@ -54,7 +54,7 @@ func (r *jsonReader) count(offset int64) {
 }
 
 // broken words an error of the decoder.
-func (r *jsonReader) broken(err error) *fault {
+func (r *jsonReader) broken(err error) fault {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		r.count(syntax.Offset)
@@ -63,7 +63,7 @@ func (r *jsonReader) broken(err error) *fault {
 		r.count(int64(len(r.data)))
 		err = errors.New("the file ends too early")
 	}
-	return &fault{line: r.line, message: "broken JSON", details: strings.TrimPrefix(err.Error(), "json: ")}
+	return fault{line: r.line, message: "broken JSON", details: strings.TrimPrefix(err.Error(), "json: ")}
 }
 
 // next reads one value; io.EOF only where a document could begin.

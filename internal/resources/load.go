@@ -58,10 +58,11 @@ func count(n int, what string) string {
 }
 
 // memory is what a Plan remembers for the next Reload: every object that is in
-// force, and which topics and groups it has.
+// force, which topics and groups it has, and which expressions are good.
 type memory struct {
-	manifests map[key]*manifest
-	owners    map[owned]key
+	manifests   map[key]*manifest
+	owners      map[owned]key
+	expressions map[string]error
 }
 
 // loading makes one Plan.
@@ -85,6 +86,7 @@ func load(sources []source, o Options, old *memory) (*Plan, error) {
 	l := &loading{settings: settings, active: map[key]*manifest{}, named: map[key]bool{}, kept: map[key]bool{}}
 	if old != nil {
 		l.old, l.before = old.manifests, old.owners
+		settings.expressions.before = old.expressions
 	}
 	b := read(sources, o.Strict)
 	l.problems = b.problems
@@ -279,7 +281,8 @@ func (l *loading) resolve() *Plan {
 		r.conflicts()
 		if len(r.losers) == 0 {
 			plan := r.plan()
-			plan.memory = &memory{manifests: l.active, owners: make(map[owned]key, len(r.owners))}
+			plan.memory = &memory{manifests: l.active, owners: make(map[owned]key, len(r.owners)),
+				expressions: l.settings.expressions.checked}
 			for name, m := range r.owners {
 				plan.memory.owners[name] = m.key
 			}

@@ -109,6 +109,8 @@ func TestBrokenFiles(t *testing.T) {
 	for _, row := range []struct{ id, file, data, want string }{
 		{"yaml", "m.yaml", "apiVersion: v1\nkind: [\n", "m.yaml:2: validation failed: broken YAML\n"},
 		{"yaml_after_good", "m.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n---\na: b: c\n", "m.yaml:5: validation failed: broken YAML\nmapping values"},
+		{"yaml_before_good", "m.yaml", "a: b: c\n--- # next\napiVersion: v1\nkind: Service\nmetadata: {name: A}\n", "m.yaml:1: validation failed: broken YAML\nmapping values"},
+		{"yaml_with_directive", "m.yaml", "%YAML 1.1\n---\na: b: c\n", "m.yaml:3: validation failed: broken YAML\nmapping values"},
 		{"tab", "m.yaml", "a:\n\tb: c\n", "m.yaml:2: validation failed: broken YAML\nfound character"},
 		{"json", "m.json", "{\n \"a\": 1,\n}", "m.json:3: validation failed: broken JSON\ninvalid character '}'"},
 		{"json_end", "m.json", "{\n \"a\": [1,\n", "m.json:3: validation failed: broken JSON\nthe file ends too early"},
@@ -128,6 +130,40 @@ func TestBrokenFiles(t *testing.T) {
 				t.Errorf("got %v, want %s", err, row.want)
 			}
 		})
+	}
+}
+
+// TestAllBroken: one broken document hides nothing of the others.
+func TestAllBroken(t *testing.T) {
+	plan := loadText(t, options(), "a: b: c", brokerText("b", "{delivery: {retry: -1}}"), "- [", brokerText("c", "{}"))
+	want := "m.yaml:1: validation failed: broken YAML\nmapping values are not allowed in this context\n" +
+		"m.yaml:8: validation failed: invalid value: -1: spec.delivery.retry\n" +
+		"m.yaml:10: validation failed: broken YAML\ndid not find expected node content"
+	if got := Problems(plan.Errors).Error(); got != want || len(plan.Objects) != 1 {
+		t.Errorf("got:\n%s", got)
+	}
+}
+
+// TestSegments: however a file is cut, it reads the same.
+func TestSegments(t *testing.T) {
+	data := many(300, byAttributes)[0].data
+	whole, failed := parseStream(data)
+	if failed != nil {
+		t.Fatal(failed)
+	}
+	for _, size := range []int{1, 10_000, 1 << 20} {
+		var cut []document
+		parts := segments(data, size)
+		for _, part := range parts {
+			documents, broken := part.parse()
+			if len(broken) > 0 {
+				t.Fatal(broken)
+			}
+			cut = append(cut, documents...)
+		}
+		if !reflect.DeepEqual(whole, cut) {
+			t.Errorf("size %d: %d documents differ from %d", size, len(cut), len(whole))
+		}
 	}
 }
 

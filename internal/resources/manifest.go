@@ -91,8 +91,9 @@ func readOne(s source, known kindTable, strict bool) *batch {
 	for _, document := range documents {
 		part.document(s.name, document, known, strict)
 	}
-	if broken != nil {
-		files.add(broken.line, broken.message, broken.details, broken.paths...)
+	for _, b := range broken {
+		files.line = b.line
+		files.add(b.line, b.message, b.details, b.paths...)
 		part.unread = map[string]bool{s.name: true}
 	}
 	return part

@@ -234,3 +234,18 @@ func sameItems(a, b []*node) bool {
 	}
 	return true
 }
+
+// shift moves a node and all in it down by some lines.
+func (n *node) shift(lines int) {
+	if n == nil {
+		return
+	}
+	n.line += lines
+	for i := range n.entries {
+		n.entries[i].line += lines
+		n.entries[i].value.shift(lines)
+	}
+	for _, item := range n.items {
+		item.shift(lines)
+	}
+}

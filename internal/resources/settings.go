@@ -33,7 +33,8 @@ type settings struct {
 	fallback  *delivery // DEFAULT_DELIVERY; nil: none
 	bootstrap string    // the environment's cluster
 
-	features features
+	features    features
+	expressions *expressions
 
 	brokerTopics, channelTopics, triggerGroups, deadLetterTopics nameTemplate
 
@@ -59,7 +60,7 @@ func newSettings(o Options) (*settings, error) {
 	o.RetryBackoffMax = cmp.Or(o.RetryBackoffMax, 10*time.Minute)
 	o.Concurrency = cmp.Or(o.Concurrency, 100)
 	o.IngressURL = strings.TrimSuffix(o.IngressURL, "/")
-	s := &settings{options: o, bootstrap: cluster(o.Bootstrap), pingLimit: -1, features: features{deliveryTimeout: true, deliveryRetryAfter: true}}
+	s := &settings{options: o, bootstrap: cluster(o.Bootstrap), pingLimit: -1, expressions: &expressions{checked: map[string]error{}}, features: features{deliveryTimeout: true, deliveryRetryAfter: true}}
 	s.brokerTopics, s.channelTopics, s.triggerGroups = defaultNames()
 	var err error
 	if s.deadLetterTopics, err = parseDeadLetterTemplate(o.DeadLetterTopicTemplate); err != nil {
@@ -85,7 +86,7 @@ func parseDefaultDelivery(text string) (*delivery, error) {
 		return nil, nil
 	}
 	documents, broken := parseYAML([]byte(text))
-	if broken != nil || len(documents) != 1 || len(documents[0].faults) > 0 || documents[0].root == nil {
+	if len(broken) > 0 || len(documents) != 1 || len(documents[0].faults) > 0 || documents[0].root == nil {
 		return nil, fmt.Errorf("expected a spec.delivery such as %s, or none", defaultDelivery)
 	}
 	m := &manifest{key: key{namespace: "default"}, root: field{node: documents[0].root}}
@@ -232,8 +233,10 @@ func (d *decoder) inner(f field, form *schema) (root field, ok bool) {
 		shift++
 	}
 	documents, broken := parseYAML([]byte(f.text()))
-	if broken != nil {
-		d.add(broken.line+shift, broken.message, broken.details, f.path)
+	for _, b := range broken {
+		d.add(b.line+shift, b.message, b.details, f.path)
+	}
+	if len(broken) > 0 {
 		return f, false
 	}
 	if len(documents) != 1 || documents[0].root == nil {
@@ -246,21 +249,6 @@ func (d *decoder) inner(f field, form *schema) (root field, ok bool) {
 	documents[0].root.shift(shift)
 	root = field{node: documents[0].root, path: f.path, line: f.line}
 	return root, form.check(&d.report, root)
-}
-
-// shift moves a node and all in it down by some lines.
-func (n *node) shift(lines int) {
-	if n == nil {
-		return
-	}
-	n.line += lines
-	for i := range n.entries {
-		n.entries[i].line += lines
-		n.entries[i].value.shift(lines)
-	}
-	for _, item := range n.items {
-		item.shift(lines)
-	}
 }
 
 func (d *decoder) brokerDefault(f field) *brokerDefault {

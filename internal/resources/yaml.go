@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/sync/errgroup"
 )
 
 // maxAliased bounds how many nodes the aliases of one file may stand for, so
@@ -30,9 +32,107 @@ type fault struct {
 	paths   []string
 }
 
-// parseYAML reads every document of a file. The documents before a broken one
-// are good; what follows it is not read, and broken tells why.
-func parseYAML(data []byte) (documents []document, broken *fault) {
+// segmentSize is how much YAML one goroutine takes at a time.
+const segmentSize = 256 << 10
+
+// parseYAML reads every document of a file, large files in several parts at
+// once. A broken document does not hide those around it.
+func parseYAML(data []byte) (documents []document, broken []fault) {
+	parts := segments(data, segmentSize)
+	type result struct {
+		documents []document
+		broken    []fault
+	}
+	results := make([]result, len(parts))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, part := range parts {
+		group.Go(func() error {
+			results[i].documents, results[i].broken = part.parse()
+			return nil
+		})
+	}
+	_ = group.Wait() // no part fails
+	for _, r := range results {
+		documents, broken = append(documents, r.documents...), append(broken, r.broken...)
+	}
+	return documents, broken
+}
+
+// segment is a part of a file that holds whole documents.
+type segment struct {
+	data   []byte
+	before int // lines of the file before it
+}
+
+// segments cuts data before lines that begin a document, into parts of at least
+// size bytes. Such a line cannot stand inside a document, and what anchors name
+// ends with it. A file with directives or explicit ends is left whole.
+func segments(data []byte, size int) []segment {
+	whole := []segment{{data: data}}
+	var parts []segment
+	start, before, line := 0, 0, 0
+	for at := 0; at < len(data); line++ {
+		end := len(data)
+		if i := bytes.IndexByte(data[at:], '\n'); i >= 0 {
+			end = at + i + 1
+		}
+		text := data[at:end]
+		switch {
+		case text[0] == '%' || bytes.HasPrefix(text, []byte("...")):
+			return whole
+		case at-start >= size && begins(text):
+			parts = append(parts, segment{data[start:at], before})
+			start, before = at, line
+		}
+		at = end
+	}
+	return append(parts, segment{data[start:], before})
+}
+
+// begins tells whether a line begins a document.
+func begins(line []byte) bool {
+	rest, ok := bytes.CutPrefix(line, []byte("---"))
+	return ok && (len(rest) == 0 || strings.IndexByte(" \t\r\n", rest[0]) >= 0)
+}
+
+// parse reads the documents of a segment; when one is broken, each by itself.
+func (s segment) parse() (documents []document, broken []fault) {
+	documents, failed := parseStream(s.data)
+	if failed == nil {
+		s.place(documents)
+		return documents, nil
+	}
+	single := segments(s.data, 1)
+	if len(single) == 1 {
+		failed.line += s.before
+		s.place(documents)
+		return documents, []fault{*failed}
+	}
+	documents = nil
+	for _, one := range single {
+		one.before += s.before
+		inner, faults := one.parse()
+		documents, broken = append(documents, inner...), append(broken, faults...)
+	}
+	return documents, broken
+}
+
+// place counts lines from the beginning of the file.
+func (s segment) place(documents []document) {
+	if s.before == 0 {
+		return
+	}
+	for _, d := range documents {
+		d.root.shift(s.before)
+		for i := range d.faults {
+			d.faults[i].line += s.before
+		}
+	}
+}
+
+// parseStream reads documents one after the other, up to a broken one.
+func parseStream(data []byte) (documents []document, broken *fault) {
 	line := 1
 	defer func() {
 		if r := recover(); r != nil { // the parser's own bugs end with the file
