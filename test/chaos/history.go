@@ -221,3 +221,15 @@ func (h *History) Counts() (acked, requests int) {
 	}
 	return acked, len(h.Requests)
 }
+
+// positions is the sum of a group's positions, as last seen.
+func (h *History) positions(trigger int) (sum int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for at, c := range h.latest {
+		if at.trigger == trigger {
+			sum += c.Offset
+		}
+	}
+	return sum
+}

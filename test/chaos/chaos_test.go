@@ -1,0 +1,47 @@
+package chaos
+
+import "testing"
+
+// TestChaos breaks everything for a while and finds that nothing was lost, that no order
+// was broken, that little was repeated, and that attempts stayed within their budget. It
+// takes KURIER_CHAOS_TIME, and runs of ten minutes and more must also have been hard
+// enough.
+func TestChaos(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: needs a real Kafka and the built binary")
+	}
+	r := NewRun(t)
+	v := r.Play()
+	report := NewReport(r.History, v)
+	t.Logf("chaos: seed %d\n%s", r.Seed, report)
+	if r.Time >= longRun {
+		hardEnough(t, r, report)
+	}
+}
+
+// hardEnough checks the minima of a long run.
+func hardEnough(t *testing.T, r *Run, report *Report) {
+	t.Helper()
+	if report.Acked < eventsLong {
+		t.Errorf("%d events were acknowledged, want at least %d", report.Acked, eventsLong)
+	}
+	kinds := report.Kinds()
+	for _, deck := range [][]card{processes, surroundings} {
+		for _, c := range deck {
+			n := 0
+			for _, f := range kinds[c.kind] {
+				if f.InFlight >= underWay {
+					n++
+				}
+			}
+			if n < faultsEach {
+				t.Errorf("%s hit %d times with at least %d events in flight, want %d", c.kind, n, underWay, faultsEach)
+			}
+		}
+	}
+	for i, moves := range report.Verdict.Moves {
+		if moves < movesLong {
+			t.Errorf("%d partitions of trigger %s changed hands, want %d", moves, r.History.Triggers[i].Name, movesLong)
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package chaos
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// card is one kind of fault and how it is played.
+type card struct {
+	kind Kind
+	play func(ctx context.Context, p *player)
+}
+
+// player deals one deck, card after card, each kind once before any comes again. Two play
+// at once: one breaks processes, from the test's goroutine, and one what is around them.
+type player struct {
+	*Run
+	rng   *rand.Rand
+	first []Kind // played before the rest, in this order
+	deck  []card
+	pause time.Duration // between two cards, at most
+	least int           // rounds played even when the time is over
+}
+
+// deal plays both decks until the time is over.
+func (r *Run) deal(ctx context.Context) {
+	timed, cancel := context.WithTimeout(ctx, r.Time)
+	defer cancel()
+	least := 0
+	if r.Time >= longRun {
+		least = faultsEach
+	}
+	var around sync.WaitGroup
+	defer around.Wait()
+	around.Go(func() {
+		p := &player{Run: r, rng: r.stream(1), first: []Kind{KillBroker}, deck: surroundings, pause: 3 * time.Second, least: least}
+		p.run(ctx, timed)
+	})
+	p := &player{Run: r, rng: r.stream(2), first: []Kind{KillDispatcher, KillReceiver}, deck: processes, pause: 3 * time.Second, least: least}
+	p.run(ctx, timed)
+}
+
+// stream is one of the run's random numbers' streams.
+func (r *Run) stream(n uint64) *rand.Rand { return rand.New(rand.NewPCG(r.Seed, n)) }
+
+// run plays rounds until timed ends.
+func (p *player) run(ctx, timed context.Context) {
+	for round := 0; ; round++ {
+		deck := slices.Clone(p.deck)
+		p.rng.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
+		if round == 0 {
+			slices.SortStableFunc(deck, func(a, b card) int { return p.rank(a) - p.rank(b) })
+		}
+		for _, c := range deck {
+			if timed.Err() != nil && round >= p.least || ctx.Err() != nil || p.t.Failed() {
+				return
+			}
+			c.play(ctx, p)
+			Pass(ctx, p.upTo(p.pause))
+		}
+	}
+}
+
+// rank puts the first cards first.
+func (p *player) rank(c card) int {
+	if i := slices.Index(p.first, c.kind); i >= 0 {
+		return i
+	}
+	return len(p.first)
+}
+
+// upTo is a random time.
+func (p *player) upTo(most time.Duration) time.Duration {
+	return time.Duration(p.rng.Int64N(int64(most)))
+}
+
+// between is a random time.
+func (p *player) between(least, most time.Duration) time.Duration {
+	return least + p.upTo(most-least)
+}
+
+// of is a random one.
+func of[T any](p *player, all []T) T { return all[p.rng.IntN(len(all))] }

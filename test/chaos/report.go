@@ -1,0 +1,159 @@
+package chaos
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// faultsEach is how often a long run plays each kind of fault, at least; eventsLong how
+// many events it has acknowledged, and movesLong how many partitions change hands.
+const (
+	faultsEach = 3
+	eventsLong = 300_000
+	movesLong  = 20
+	underWay   = 50
+)
+
+// Felt is what one fault did.
+type Felt struct {
+	Fault
+	InFlight int           // events acknowledged and not settled at its begin, over all triggers
+	Repeats  int           // put down to it
+	Recovery time.Duration // from its end until every partition of every trigger settled an event acknowledged later
+}
+
+// Report is what a run tells.
+type Report struct {
+	Events, Acked, Requests int
+	Felt                    []Felt
+	Verdict                 *Verdict
+}
+
+// NewReport measures each fault.
+func NewReport(h *History, v *Verdict) *Report {
+	r := &Report{Events: len(h.Events), Requests: len(h.Requests), Verdict: v}
+	for i := range h.Events {
+		if h.Events[i].Acked != Never {
+			r.Acked++
+		}
+	}
+	c := &check{h: h, v: &Verdict{}}
+	c.gather()
+	lives := c.lives()
+	for i, f := range h.Faults {
+		felt := Felt{Fault: f, InFlight: lives.at(f.Begin), Recovery: lives.recovery(f.End)}
+		for _, repeat := range v.Repeats {
+			if repeat.Fault == i {
+				felt.Repeats++
+			}
+		}
+		r.Felt = append(r.Felt, felt)
+	}
+	return r
+}
+
+// life is one record of one trigger from its acknowledgement to its end.
+type life struct {
+	place
+	acked, settled Instant
+}
+
+type lives []life
+
+func (c *check) lives() (all lives) {
+	for trigger, partitions := range c.records {
+		for partition, records := range partitions {
+			for _, r := range records {
+				if e := &c.h.Events[r.event]; e.Acked != Never {
+					all = append(all, life{place{trigger, partition}, e.Acked, r.settled})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// at counts those that are neither before nor behind a moment.
+func (l lives) at(now Instant) (n int) {
+	for i := range l {
+		if l[i].acked <= now && l[i].settled > now {
+			n++
+		}
+	}
+	return n
+}
+
+// recovery is when the last partition settled its first event acknowledged after a
+// moment. Partitions without one do not count.
+func (l lives) recovery(from Instant) time.Duration {
+	first := map[place]Instant{}
+	for i := range l {
+		if l[i].acked < from || l[i].settled == Never {
+			continue
+		}
+		if at, ok := first[l[i].place]; !ok || l[i].settled < at {
+			first[l[i].place] = l[i].settled
+		}
+	}
+	var last Instant
+	for _, at := range first {
+		last = max(last, at-from)
+	}
+	return last
+}
+
+// Kinds are the kinds that were played, sorted.
+func (r *Report) Kinds() map[Kind][]Felt {
+	all := map[Kind][]Felt{}
+	for _, f := range r.Felt {
+		all[f.Kind] = append(all[f.Kind], f)
+	}
+	return all
+}
+
+// String is the report as a table.
+func (r *Report) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d events sent, %d acknowledged, %d requests, %d violations, %d excused, %d repeats; partitions moved %v\n",
+		r.Events, r.Acked, r.Requests, len(r.Verdict.Violations), len(r.Verdict.Excused), len(r.Verdict.Repeats), r.Verdict.Moves)
+	fmt.Fprintf(&b, "%-46s %5s %9s %17s %19s\n", "fault", "times", "in flight", "repeats", "recovery")
+	fmt.Fprintf(&b, "%-46s %5s %9s %8s %8s %9s %9s\n", "", "", "least", "median", "worst", "median", "worst")
+	kinds := r.Kinds()
+	for _, kind := range sortedKinds(kinds) {
+		felt := kinds[kind]
+		flying, repeats := values(felt, func(f Felt) int { return f.InFlight }), values(felt, func(f Felt) int { return f.Repeats })
+		recovery := values(felt, func(f Felt) time.Duration { return f.Recovery.Round(10 * time.Millisecond) })
+		fmt.Fprintf(&b, "%-46s %5d %9d %8d %8d %9s %9s\n", kind, len(felt), flying[0],
+			median(repeats), repeats[len(repeats)-1], median(recovery), recovery[len(recovery)-1])
+	}
+	excused := map[Violation]int{}
+	for _, f := range r.Verdict.Excused {
+		excused[f.Violation]++
+	}
+	fmt.Fprintf(&b, "excused: %v", excused)
+	return b.String()
+}
+
+func sortedKinds(kinds map[Kind][]Felt) []Kind {
+	var all []Kind
+	for k := range kinds {
+		all = append(all, k)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// values are one figure of all, sorted.
+func values[T cmp.Ordered](felt []Felt, get func(Felt) T) []T {
+	var all []T
+	for _, f := range felt {
+		all = append(all, get(f))
+	}
+	slices.Sort(all)
+	return all
+}
+
+func median[T any](sorted []T) T { return sorted[len(sorted)/2] }

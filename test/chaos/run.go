@@ -1,0 +1,176 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"kurier.dev/kurier/test/harness"
+)
+
+// Variables that a run reads.
+const (
+	// EnvTime is how long faults are dealt, in Go's form; unset: shortRun.
+	EnvTime = "KURIER_CHAOS_TIME"
+	// EnvSeed plays the faults of an earlier run again.
+	EnvSeed = "KURIER_CHAOS_SEED"
+	// EnvRate is the number of events per second.
+	EnvRate = "KURIER_CHAOS_RATE"
+)
+
+const (
+	shortRun    = 75 * time.Second
+	longRun     = 10 * time.Minute // from here the minima are asserted
+	shortRate   = 300
+	longRate    = 750
+	settleWait  = 4 * time.Minute
+	workers     = 48
+	keysEach    = 4
+	warmUp      = 2 * time.Second
+	coolDown    = 3 * time.Second
+	orderedRest = 2 * time.Millisecond
+	keyedRest   = 10 * time.Millisecond
+	freeRest    = 60 * time.Millisecond
+)
+
+// Run is one run of faults on a Kurier of its own.
+type Run struct {
+	t       testing.TB
+	Seed    uint64
+	Time    time.Duration
+	History *History
+	Kafka   *Kafka
+	Fleet   *Fleet
+	Watcher *Watcher
+	subs    []*Subscriber
+}
+
+// setting reads a variable.
+func setting[T any](t testing.TB, name string, otherwise T, parse func(string) (T, error)) T {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	value, err := parse(text)
+	if err != nil {
+		t.Fatalf("%s=%q: %v", name, text, err)
+	}
+	return value
+}
+
+// NewRun starts everything and waits until it is ready. All ends with the test.
+func NewRun(t testing.TB) *Run {
+	t.Helper()
+	r := &Run{t: t}
+	r.Time = setting(t, EnvTime, shortRun, time.ParseDuration)
+	r.Seed = setting(t, EnvSeed, rand.Uint64()%1e6, func(s string) (uint64, error) { return strconv.ParseUint(s, 10, 64) })
+	t.Logf("chaos: seed %d, %s; play it again with %s=%d %s=%s", r.Seed, r.Time, EnvSeed, r.Seed, EnvTime, r.Time)
+	r.Kafka = StartKafka(t, receivers+dispatchers)
+	namespace := harness.Namespace(t)
+	r.History = NewHistory(triggers(namespace)...)
+	r.Fleet = NewFleet(t, r.Kafka, namespace, nil)
+	for i, rest := range []time.Duration{freeRest, orderedRest, keyedRest} {
+		r.subs = append(r.subs, NewSubscriber(t, r.History, i, r.Seed, rest))
+	}
+	r.Fleet.subscribers = r.subs
+	r.write(r.Fleet.Manifests(0, Partitions, Nodes))
+	r.Fleet.Start()
+	r.Watcher = &Watcher{History: r.History, Kafka: r.Kafka}
+	if err := r.Watcher.Identify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *Run) write(manifests string) {
+	r.t.Helper()
+	r.Fleet.Receivers[0].Write(r.t, "all.yaml", manifests, nil)
+}
+
+// Play sends events and deals faults until the time is over, repairs everything, waits
+// until every event is settled, and returns what Check says.
+func (r *Run) Play() *Verdict {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(r.t.Context())
+	defer cancel()
+	var background sync.WaitGroup
+	defer background.Wait()
+	defer cancel()
+	background.Go(func() { r.Watcher.Run(ctx) })
+
+	sending, stopSending := context.WithCancel(ctx)
+	defer stopSending()
+	var producing sync.WaitGroup
+	producing.Go(r.producers(sending))
+	Pass(ctx, warmUp)
+	r.deal(ctx)
+	Pass(ctx, coolDown)
+	stopSending()
+	producing.Wait()
+	r.settle(ctx)
+	cancel()
+	background.Wait()
+	for _, p := range r.Fleet.All() {
+		p.Down()
+	}
+	return r.judge()
+}
+
+func (r *Run) producers(ctx context.Context) func() {
+	perSecond := shortRate
+	if r.Time >= longRun {
+		perSecond = longRate
+	}
+	p := &Producers{History: r.History, Workers: workers, Keys: keysEach}
+	p.Rate = float64(setting(r.t, EnvRate, perSecond, strconv.Atoi))
+	for _, receiver := range r.Fleet.Receivers {
+		p.URLs = append(p.URLs, receiver.Broker(r.Fleet.Namespace, "b"))
+	}
+	return func() { p.Run(ctx) }
+}
+
+// settle waits until every group's position is the end of the log.
+func (r *Run) settle(ctx context.Context) {
+	r.t.Helper()
+	began := time.Now()
+	harness.Eventually(r.t, settleWait, "every event to be settled", func() error {
+		return r.Watcher.Drained(ctx)
+	})
+	r.t.Logf("chaos: everything was settled %s after the last event", time.Since(began).Round(time.Second))
+}
+
+// judge completes the History and checks it.
+func (r *Run) judge() *Verdict {
+	r.t.Helper()
+	for i, t := range r.History.Triggers {
+		if t.Order == Unordered {
+			if err := r.Watcher.ReadDead(r.t.Context(), i); err != nil {
+				r.t.Error(err)
+			}
+		}
+	}
+	if err := r.Fleet.Recount(r.History); err != nil {
+		r.t.Error(err)
+	}
+	v := Check(r.History)
+	for i, f := range v.Violations {
+		if i == shownFindings {
+			r.t.Errorf("… and %d more violations", len(v.Violations)-i)
+			break
+		}
+		r.t.Error(f)
+	}
+	return v
+}
+
+// shownFindings is how many violations are printed.
+const shownFindings = 25
+
+// fail reports an error of another goroutine.
+func (r *Run) fail(format string, args ...any) { r.t.Error(fmt.Sprintf(format, args...)) }
