@@ -41,7 +41,11 @@ func copyContext(from, to string) error {
 	if err != nil {
 		return err
 	}
-	rules := parseIgnore(string(text))
+	return copyTree(from, to, parseIgnore(string(text)))
+}
+
+// copyTree copies folders and files, over what is there, but for what rules match.
+func copyTree(from, to string, rules ignore) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -115,7 +115,7 @@ func (b *builder) copyInto(root, dir string, i instruction) error {
 		if info, err := os.Stat(source); err != nil {
 			return fmt.Errorf("line %d: %w", i.line, err)
 		} else if info.IsDir() {
-			if err := os.CopyFS(filepath.Join(root, target), os.DirFS(source)); err != nil {
+			if err := copyTree(source, filepath.Join(root, target), nil); err != nil {
 				return fmt.Errorf("line %d: %w", i.line, err)
 			}
 			continue
