@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 // Two Triggers on one topic, one of them changed in every way that needs no
 // restart: JW-17, the other is not disturbed, and neither leaves its group.
 func TestApplyChangesInPlace(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.topic(sourceTopic, 3, "group-a", "group-b")
 	a, b, c := newPlace(t, nil), newPlace(t, nil), newPlace(t, nil)
@@ -56,6 +58,7 @@ func TestApplyChangesInPlace(t *testing.T) {
 // A wrong dead letter sink: held, shown in status, repaired by Apply, settled
 // within 2 s, the subscriber not called again, the others not affected.
 func TestHoldAndRepair(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.topic(sourceTopic, 1, "group-bad", "group-good")
 	failing, good := newPlace(t, status(http.StatusBadRequest)), newPlace(t, nil)
@@ -100,6 +103,7 @@ func TestHoldAndRepair(t *testing.T) {
 
 // A removed Trigger keeps its group: added again it continues where it stopped.
 func TestRemoveAndAddAgain(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.topic(sourceTopic, 2, "group-a")
 	a := newPlace(t, nil)
@@ -122,6 +126,7 @@ func TestRemoveAndAddAgain(t *testing.T) {
 
 // Another topic means another consumer; the counts go on.
 func TestApplyRestartsForAnotherTopic(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.topic(sourceTopic, 1, "group-a")
 	r.topic("other", 1, "group-a")
@@ -138,6 +143,7 @@ func TestApplyRestartsForAnotherTopic(t *testing.T) {
 // One subscription's error never stops the others; it is tried again at the next
 // Apply, and an invalid change leaves the running one as it was.
 func TestApplyErrors(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.topic(sourceTopic, 1, "group-a", "group-b")
 	a, b := newPlace(t, nil), newPlace(t, nil)
@@ -180,6 +186,7 @@ func TestApplyErrors(t *testing.T) {
 
 // Shutdown lets what is in flight finish; its end cuts it, uncounted, unsettled.
 func TestShutdown(t *testing.T) {
+	t.Parallel()
 	for _, cut := range []bool{false, true} {
 		t.Run(fmt.Sprintf("cut %v", cut), func(t *testing.T) {
 			r := newRig(t)
@@ -222,6 +229,7 @@ func TestShutdown(t *testing.T) {
 // Replies into the Broker, dead letters to the topic and to a KafkaSink, and
 // records that are no CloudEvents, through Kafka.
 func TestRepliesAndDeadLettersThroughKafka(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.topic(sourceTopic, 1, "group-a", "group-b")
 	r.topic(deadTopic, 1)
@@ -279,6 +287,7 @@ func TestRepliesAndDeadLettersThroughKafka(t *testing.T) {
 // JW-23: the limit on requests in flight is reached, never exceeded, and changed
 // while it runs.
 func TestConcurrency(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.topic(sourceTopic, 4, "group-a")
 	gate := make(chan struct{})
@@ -293,5 +302,48 @@ func TestConcurrency(t *testing.T) {
 	eventually(t, "all", func() bool { return len(a.ids()) == 40 })
 	if a.most > 8 {
 		t.Errorf("%d requests in flight, 8 are allowed", a.most)
+	}
+}
+
+// Apply, Status, a scrape and Shutdown may come from any goroutine; the latest
+// Apply wins, and nothing is delivered twice to the one that stayed.
+func TestApplyFromManyGoroutines(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.topic(sourceTopic, 2, "group-a", "group-b", "group-stays")
+	stays, other := newPlace(t, nil), newPlace(t, nil)
+	always := sub("stays", stays.URL, nil)
+	r.produce(sourceTopic, 0, 20)
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			for n := range 10 {
+				set := []Subscription{always}
+				if (n+i)%2 == 0 {
+					set = append(set, sub("a", other.URL, func(s *Subscription) { s.Concurrency = 1 + n }))
+				}
+				if (n+i)%3 == 0 {
+					set = append(set, sub("b", other.URL, nil))
+				}
+				if err := r.d.Apply(context.Background(), set); err != nil {
+					t.Error(err)
+				}
+				r.d.Statuses()
+				if _, err := r.registry.Gather(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	r.apply(always)
+	eventually(t, "the one that stayed has all", func() bool { return len(stays.ids()) == 20 })
+	for id, n := range stays.ids() {
+		if n != 1 {
+			t.Errorf("event %s arrived %d times", id, n)
+		}
+	}
+	if list := r.d.Statuses(); len(list) != 1 || list[0].Name != "stays" {
+		t.Errorf("%d run", len(list))
 	}
 }

@@ -26,8 +26,8 @@ type pool struct {
 
 // conn is one connection. It is used by one attempt at a time.
 type conn struct {
-	net.Conn          // what is spoken to: TLS or plain
-	socket   net.Conn // the TCP connection beneath
+	net.Conn        // what is spoken to: TLS or plain
+	probe    *probe // of the socket beneath
 
 	created, idleSince time.Time
 	reused             bool
@@ -62,7 +62,7 @@ func (p *pool) get(ctx context.Context, deadline time.Time, fresh bool) (*conn, 
 		// The server closes c after its answer; the FIN arrives while c is idle.
 		// Without this look the request would be written into a dead connection
 		// and its failure could not be told from a server that read it and died.
-		if time.Since(c.created) < maxAge && quiet(c.socket) {
+		if time.Since(c.created) < maxAge && c.probe.quiet() {
 			c.reused = true
 			return c, nil
 		}
@@ -91,7 +91,7 @@ func (p *pool) dial(ctx context.Context, deadline time.Time) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: socket, socket: socket, created: time.Now()}
+	c := &conn{Conn: socket, probe: newProbe(socket), created: time.Now()}
 	if p.tls == nil {
 		return c, nil
 	}

@@ -30,7 +30,7 @@ func sendTo(t *testing.T, url string, change func(*Message)) (Result, error) {
 }
 
 func message(url string, change func(*Message)) Message {
-	m := Message{To: Destination{URL: url}, Event: minEvent(), Namespace: "ns", WantReply: true, Timeout: 5 * time.Second}
+	m := Message{To: Destination{URL: url}, Event: minEvent(), Namespace: "ns", WantReply: true, Timeout: 20 * time.Second}
 	if change != nil {
 		change(&m)
 	}
@@ -319,12 +319,13 @@ func TestReadsTheRequestAndCloses(t *testing.T) {
 // A server that closes idle connections after 200 ms; 100 connections; burst,
 // pause, burst: no failed attempt, no duplicate.
 func TestIdleConnectionsClosedByTheServer(t *testing.T) {
-	t.Run("plain", func(t *testing.T) { idleBursts(t, false) })
-	t.Run("TLS", func(t *testing.T) { idleBursts(t, true) })
+	t.Parallel()
+	t.Run("plain", func(t *testing.T) { idleBursts(t, 100, false) })
+	t.Run("TLS", func(t *testing.T) { idleBursts(t, 20, true) }) // handshakes are dear
 }
 
-func idleBursts(t *testing.T, secure bool) {
-	const burst, rounds = 100, 3
+func idleBursts(t *testing.T, burst int, secure bool) {
+	const rounds = 3
 	var mu sync.Mutex
 	seen := map[string]int{}
 	arrived := make(chan struct{}, rounds*burst)
@@ -363,7 +364,7 @@ func idleBursts(t *testing.T, secure bool) {
 		for i := range burst {
 			all.Go(func() {
 				_, err := sender.Send(context.Background(), message(server.URL, func(m *Message) {
-					m.To.CACerts = caCerts
+					m.To.CACerts, m.Timeout = caCerts, time.Minute
 					m.Event.Set("id", fmt.Sprintf("%d-%d", round, i))
 				}))
 				if err != nil {
@@ -476,6 +477,7 @@ func TestHugeAnswers(t *testing.T) {
 
 // Timeouts: from connect to the last body byte, however the time is spent.
 func TestTimeouts(t *testing.T) {
+	t.Parallel()
 	drip := func(first string) func(int, net.Conn, *bufio.Reader) {
 		return func(_ int, c net.Conn, r *bufio.Reader) {
 			if readRequest(r) != nil {
@@ -490,7 +492,7 @@ func TestTimeouts(t *testing.T) {
 	}
 	for name, handle := range map[string]func(int, net.Conn, *bufio.Reader){
 		"hangs":         func(_ int, c net.Conn, r *bufio.Reader) { _, _ = io.Copy(io.Discard, r) },
-		"never reads":   func(_ int, c net.Conn, _ *bufio.Reader) { <-time.After(time.Second) },
+		"never reads":   func(int, net.Conn, *bufio.Reader) { <-time.After(300 * time.Millisecond) },
 		"drips header":  drip("HTTP/1.1 200 OK\r\nX: "),
 		"drips body":    drip("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"),
 		"drips reply":   drip("HTTP/1.1 200 OK\r\nCe-Specversion: 1.0\r\n\r\n"),
@@ -602,6 +604,7 @@ func TestTLS(t *testing.T) {
 
 // A TLS handshake that hangs is bounded by the attempt's timeout.
 func TestTLSHandshakeTimeout(t *testing.T) {
+	t.Parallel()
 	url := raw(t, func(_ int, _ net.Conn, r *bufio.Reader) { _, _ = io.Copy(io.Discard, r) })
 	_, err := sendTo(t, strings.Replace(url, "http", "https", 1), func(m *Message) { m.Timeout = 100 * time.Millisecond })
 	if a := attemptOf(t, err); a.Reason != ReasonTimeout {

@@ -43,6 +43,7 @@ func scrape(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 // Every metric is there at zero from the start, counts, and goes with its
 // subscription.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.topic(sourceTopic, 1, "group-a")
 	r.topic(deadTopic, 1)

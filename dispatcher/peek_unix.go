@@ -9,25 +9,41 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// quiet reports whether an idle connection is open and silent. It looks at the
+// probe looks whether an idle connection is open and silent. It looks at the
 // socket without waiting and without taking anything out of it: an end of file,
 // an error, or bytes that nobody asked for (a TLS alert, an early 408) mean that
 // the server is done with it.
-func quiet(socket net.Conn) bool {
+type probe struct {
+	raw    syscall.RawConn
+	peek   func(fd uintptr) bool
+	silent bool
+}
+
+// newProbe returns nil for a connection without a socket.
+func newProbe(socket net.Conn) *probe {
 	s, ok := socket.(syscall.Conn)
 	if !ok {
-		return true
+		return nil
 	}
 	raw, err := s.SyscallConn()
 	if err != nil {
-		return false
+		return nil
 	}
-	silent := false
-	err = raw.Read(func(fd uintptr) bool {
+	p := &probe{raw: raw}
+	p.peek = func(fd uintptr) bool {
 		var b [1]byte
 		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		silent = err == unix.EAGAIN || err == unix.EWOULDBLOCK
+		p.silent = err == unix.EAGAIN || err == unix.EWOULDBLOCK
 		return true // never wait for the socket to become readable
-	})
-	return err == nil && silent
+	}
+	return p
+}
+
+// quiet is not safe for concurrent use.
+func (p *probe) quiet() bool {
+	if p == nil {
+		return true
+	}
+	p.silent = false
+	return p.raw.Read(p.peek) == nil && p.silent
 }
