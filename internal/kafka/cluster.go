@@ -18,9 +18,12 @@ import (
 type Cluster struct {
 	o        Options
 	logger   *slog.Logger
+	conns    *conns
+	own      Options // o with the connections that Close can cut
 	admin    *lazyAdmin
 	commits  *lazyClient
 	producer *producer
+	pings    pings
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -40,13 +43,14 @@ func Open(o Options) *Cluster {
 		o.UnavailableFor = time.Second
 	}
 	o.Brokers = slices.Clone(o.Brokers)
-	c := &Cluster{o: o, logger: o.Logger}
+	c := &Cluster{o: o, own: o, logger: o.Logger, conns: newConns(o.Dial)}
+	c.own.Dial = c.conns.connect
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.admin = &lazyAdmin{lazyClient: newLazyClient(func() (sarama.Client, error) {
-		return sarama.NewClient(o.Brokers, adminConfig(o))
+		return sarama.NewClient(o.Brokers, adminConfig(c.own))
 	})}
 	c.commits = newLazyClient(func() (sarama.Client, error) {
-		cfg := NewConfig(o)
+		cfg := NewConfig(c.own)
 		cfg.Net.ReadTimeout = commitReadTimeout
 		return sarama.NewClient(o.Brokers, cfg)
 	})
@@ -70,9 +74,12 @@ func (c *Cluster) ConsumerConfig() *sarama.Config {
 // do not close it, and ask again when they find it closed.
 func (c *Cluster) CommitClient() (sarama.Client, error) { return c.commits.get(c.ctx) }
 
-// Close flushes what the producer holds, for at most as long as its own
-// timeouts, and closes all clients. Calls under way end with an error. It may
-// be called more than once.
+// flushTime is how long Close lets the producer finish.
+const flushTime = 5 * time.Second
+
+// Close flushes what the producer holds, for at most a few seconds, then cuts
+// all connections and ends all calls under way with an error. It may be called
+// more than once.
 func (c *Cluster) Close() error {
 	c.mu.Lock()
 	if c.closed {
@@ -81,11 +88,19 @@ func (c *Cluster) Close() error {
 	}
 	c.closed = true
 	c.mu.Unlock()
-	err := c.producer.close()
-	c.cancel()
-	err = errors.Join(err, c.admin.close(), c.commits.close())
+	hurry := time.AfterFunc(flushTime, c.cut)
+	c.producer.close()
+	hurry.Stop()
+	c.cut()
+	err := errors.Join(c.admin.close(), c.commits.close())
 	c.calls.Wait()
 	return err
+}
+
+// cut makes everything under way fail soon.
+func (c *Cluster) cut() {
+	c.cancel()
+	c.conns.cut()
 }
 
 // start runs fn in a goroutine that Close waits for.

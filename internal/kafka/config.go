@@ -89,14 +89,17 @@ func setProducer(c *sarama.Config) {
 	c.Producer.Return.Errors = true
 	// Rides out the election of a leader: about 7 s in all.
 	c.Producer.Retry.Max = 20
-	c.Producer.Retry.BackoffFunc = func(retries, _ int) time.Duration {
-		if retries == 0 {
-			// The client also waits after each record that it cannot even try to
-			// send; with a topic that was deleted that would be one after another.
-			return 0
-		}
-		return min(50*time.Millisecond<<min(retries, 3), 400*time.Millisecond)
+	c.Producer.Retry.BackoffFunc = func(retries, _ int) time.Duration { return producerBackoff(retries) }
+}
+
+// producerBackoff is the pause before a retry. The client also waits after each
+// record that it cannot even try to send, with retries 0: with a topic that was
+// deleted that would be one record after another.
+func producerBackoff(retries int) time.Duration {
+	if retries == 0 {
+		return 0
 	}
+	return min(50*time.Millisecond<<min(retries, 3), 400*time.Millisecond)
 }
 
 func setConsumer(c *sarama.Config) {
@@ -122,17 +125,24 @@ func adminConfig(o Options) *sarama.Config {
 }
 
 // producerConfig returns the settings of one producer, whose batches stay
-// within batchBytes, or hold a single record each when batchBytes is 0.
+// within batchBytes, or hold a single record each when batchBytes is 0. When ctx
+// has ended it fails without pauses.
 //
 // ChannelBufferSize is above what one topic may have in the producer: the
 // producer hands records from one goroutine to one channel per topic, and a
 // full one (a missing topic, an election) would stop all topics. Metadata is
 // asked once: a refresh that waits and asks again would do so in the goroutine
 // that serves all topics of a broker; the producer's own retries do the waiting.
-func producerConfig(o Options, batchBytes, perTopic int) *sarama.Config {
+func producerConfig(ctx context.Context, o Options, batchBytes int) *sarama.Config {
 	c := NewConfig(o)
-	c.ChannelBufferSize = perTopic + 64
+	c.ChannelBufferSize = o.TopicQueueRecords + 64
 	c.Metadata.Retry.Max = 0
+	c.Producer.Retry.BackoffFunc = func(retries, _ int) time.Duration {
+		if ctx.Err() != nil {
+			return 0
+		}
+		return producerBackoff(retries)
+	}
 	if batchBytes > 0 {
 		c.Producer.MaxMessageBytes = batchBytes
 	} else {

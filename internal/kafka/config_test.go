@@ -55,8 +55,8 @@ func TestConfigs(t *testing.T) {
 	configs := map[string]*sarama.Config{
 		"base":     NewConfig(Options{}),
 		"admin":    adminConfig(Options{}),
-		"bulk":     producerConfig(Options{}, bulkBytes, 1024),
-		"single":   producerConfig(Options{}, single, 1024),
+		"bulk":     producerConfig(t.Context(), Options{TopicQueueRecords: 1024}, bulkBytes),
+		"single":   producerConfig(t.Context(), Options{TopicQueueRecords: 1024}, single),
 		"consumer": (&Cluster{}).ConsumerConfig(),
 	}
 	for name, c := range configs {

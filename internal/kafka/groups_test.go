@@ -6,6 +6,7 @@ import (
 )
 
 func TestGroupWithoutCommits(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, tg target) {
 		c := tg.open(t)
 		topic := mustTopic(t, c, 2)
@@ -24,6 +25,7 @@ func TestGroupWithoutCommits(t *testing.T) {
 
 // Commits outside the log, as they remain after retention or a topic made anew.
 func TestGroupLagStaysWithinTheLog(t *testing.T) {
+	t.Parallel()
 	var s GroupState
 	s.addPartitions([]int32{2, 0, 1}, map[int32]int64{0: 10, 1: 0, 2: 5}, map[int32]int64{0: 30, 1: 4, 2: 9},
 		map[int32]commit{0: {offset: 3}, 1: {offset: 99}, 2: {offset: -1}})

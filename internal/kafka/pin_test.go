@@ -17,6 +17,7 @@ import (
 )
 
 func TestDL42PinKinds(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, tg target) {
 		c := tg.open(t)
 		topic := mustTopic(t, c, 1)
@@ -49,6 +50,7 @@ func TestDL42PinKinds(t *testing.T) {
 }
 
 func TestDL42ExistingCommitsAreNeverMoved(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, tg target) {
 		c := tg.open(t)
 		topic := mustTopic(t, c, 2)
@@ -87,6 +89,7 @@ func commitWith(t *testing.T, c *Cluster, group, topic string, offsets map[int32
 // An active group without commits is its members' business: the pin waits for
 // them and does not move what they commit.
 func TestDL42ActiveGroup(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, tg target) {
 		c := tg.open(t)
 		topic := mustTopic(t, c, 1)
@@ -168,6 +171,7 @@ func (j *joiner) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consum
 // Many processes pin at once while events are accepted: nothing accepted after
 // the first pin returned is below a committed offset, ever.
 func TestDL42NoAcceptedEventIsSkipped(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, tg target) {
 		clusters := []*Cluster{tg.open(t), tg.open(t), tg.open(t)}
 		topic := mustTopic(t, clusters[0], 1)
@@ -204,6 +208,7 @@ func TestDL42NoAcceptedEventIsSkipped(t *testing.T) {
 }
 
 func TestPinAllMany(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, tg target) {
 		c := tg.open(t)
 		var topics []TopicSpec

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -21,15 +22,73 @@ const (
 )
 
 // Ping returns nil when a broker of the cluster answers, else why none does.
-// It is cheap enough for a readiness probe.
+// It is cheap enough for a readiness probe: calls at the same time share one
+// question, so probes do not pile up behind a Kafka that does not answer.
 func (c *Cluster) Ping(ctx context.Context) error {
-	_, err := ask(ctx, c, func(a *adminConn) (none struct{}, err error) {
-		return none, a.anyBroker(func(b *sarama.Broker) error {
-			_, err := b.ApiVersions(&sarama.ApiVersionsRequest{Version: 0})
-			return err
+	answer := c.pings.join(func(p *ping) error {
+		return c.start(func() {
+			p.err = c.ping()
+			c.pings.leave(p)
 		})
 	})
+	select {
+	case <-answer.done:
+		return answer.err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.ctx.Done():
+		return ErrClosed
+	}
+}
+
+func (c *Cluster) ping() error {
+	conn, err := c.admin.conn(c.ctx)
+	if err != nil {
+		return err
+	}
+	err = conn.anyBroker(func(b *sarama.Broker) error {
+		_, err := b.ApiVersions(&sarama.ApiVersionsRequest{Version: 0})
+		return err
+	})
+	if unreachable(err) {
+		c.admin.drop(conn.client)
+	}
 	return err
+}
+
+// pings is the question under way, if any.
+type pings struct {
+	mu      sync.Mutex
+	current *ping
+}
+
+type ping struct {
+	done chan struct{}
+	err  error // valid when done is closed
+}
+
+// join returns the question under way; ask starts one when there is none.
+func (p *pings) join(ask func(*ping) error) *ping {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.current != nil {
+		return p.current
+	}
+	asked := &ping{done: make(chan struct{})}
+	if err := ask(asked); err != nil {
+		asked.err = err
+		close(asked.done)
+		return asked
+	}
+	p.current = asked
+	return asked
+}
+
+func (p *pings) leave(answered *ping) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.current = nil
+	close(answered.done)
 }
 
 // WaitReady returns when Kafka answers, or with the context's error. While it

@@ -111,7 +111,7 @@ func (p *pipe) make(making chan struct{}) {
 }
 
 func (p *pipe) connect() (*running, error) {
-	client, err := sarama.NewClient(p.c.o.Brokers, producerConfig(p.c.o, p.batch, p.c.o.TopicQueueRecords))
+	client, err := sarama.NewClient(p.c.o.Brokers, producerConfig(p.c.ctx, p.c.own, p.batch))
 	if err != nil {
 		return nil, err
 	}

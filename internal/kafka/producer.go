@@ -158,7 +158,7 @@ func (p *producer) pipe(batch int) (*pipe, error) {
 }
 
 // close flushes all pipes.
-func (p *producer) close() error {
+func (p *producer) close() {
 	p.mu.Lock()
 	p.closed = true
 	pipes := p.pipes
@@ -169,7 +169,6 @@ func (p *producer) close() error {
 		flushed.Go(pipe.close)
 	}
 	flushed.Wait()
-	return nil
 }
 
 // slot is what a record carries through the client. It is pooled: whoever wins

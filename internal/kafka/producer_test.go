@@ -326,3 +326,41 @@ func TestCloseFlushesAndRefuses(t *testing.T) {
 		t.Errorf("commit client after close: %v", err)
 	}
 }
+
+// A Kafka that takes connections and never answers: Produce ends with its
+// context, and Close ends soon.
+func TestBlackHole(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	c := Open(Options{Brokers: []string{ln.Addr().String()}})
+	ctx, cancel := context.WithTimeout(testContext(t), 100*time.Millisecond)
+	defer cancel()
+	var all sync.WaitGroup
+	var done atomic.Int32
+	for range 100 {
+		all.Go(func() {
+			if err := c.Produce(ctx, record("t", "", "x"), func() { done.Add(1) }); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("produce: %v", err)
+			}
+		})
+		all.Go(func() {
+			if err := c.Ping(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("ping: %v", err)
+			}
+		})
+	}
+	all.Wait()
+	if done.Load() != 100 {
+		t.Errorf("done ran %d times", done.Load())
+	}
+	begin := time.Now()
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begin); took > 3*flushTime {
+		t.Errorf("close took %v", took)
+	}
+}

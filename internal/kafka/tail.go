@@ -39,7 +39,7 @@ func (c *Cluster) Tail(ctx context.Context, topic string, from TailFrom, fn func
 }
 
 func (c *Cluster) tail(ctx context.Context, topic string, from TailFrom, fn func(*sarama.ConsumerMessage) error) error {
-	client, err := sarama.NewClient(c.o.Brokers, NewConfig(c.o))
+	client, err := sarama.NewClient(c.o.Brokers, NewConfig(c.own))
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,7 @@ func next(t *testing.T, records <-chan *sarama.ConsumerMessage) *sarama.Consumer
 }
 
 func TestTailOldestAndLast(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, tg target) {
 		c := tg.open(t)
 		topic := mustTopic(t, c, 3)
@@ -89,6 +90,7 @@ func TestTailOldestAndLast(t *testing.T) {
 }
 
 func TestTailNewestJoinsNoGroup(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, tg target) {
 		c := tg.open(t)
 		topic := mustTopic(t, c, 1)
@@ -116,6 +118,7 @@ func TestTailNewestJoinsNoGroup(t *testing.T) {
 }
 
 func TestTailStopsWithFn(t *testing.T) {
+	t.Parallel()
 	tg := onEmbedded(t)
 	c := tg.open(t)
 	topic := mustTopic(t, c, 1)
@@ -138,6 +141,7 @@ func TestTailStopsWithFn(t *testing.T) {
 
 // Deleted records and a topic made anew: the tail goes on at the beginning.
 func TestTailAfterTheLogMoved(t *testing.T) {
+	t.Parallel()
 	tg := onEmbedded(t)
 	c := tg.open(t)
 	topic := mustTopic(t, c, 1)

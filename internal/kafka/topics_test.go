@@ -14,6 +14,7 @@ import (
 )
 
 func TestEnsureTopicCreates(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, tg target) {
 		c := tg.open(t)
 		name := kafkatest.Name(t)
@@ -46,6 +47,7 @@ func TestEnsureTopicCreates(t *testing.T) {
 }
 
 func TestEnsureTopicDefaults(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, tg target) {
 		c := tg.open(t)
 		info, err := c.EnsureTopic(testContext(t), TopicSpec{Name: kafkatest.Name(t), Create: true})
@@ -56,6 +58,7 @@ func TestEnsureTopicDefaults(t *testing.T) {
 }
 
 func TestEnsureTopicsSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, tg target) {
 		c := tg.open(t)
 		small := mustTopic(t, c, 2)
@@ -99,6 +102,7 @@ func TestEnsureTopicsSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestEnsureManyTopics(t *testing.T) {
+	t.Parallel()
 	tg := onEmbedded(t)
 	c := tg.open(t)
 	var specs []TopicSpec
@@ -123,6 +127,7 @@ func TestEnsureManyTopics(t *testing.T) {
 // No client of ours creates a topic by accident, not even on a Kafka that
 // creates every topic it is asked about.
 func TestNothingIsCreatedByAccident(t *testing.T) {
+	t.Parallel()
 	tg := target{brokers: kafkatest.SharedDefaults(t).Brokers()}
 	c := tg.open(t)
 	topic := kafkatest.Name(t)
@@ -156,6 +161,7 @@ func TestNothingIsCreatedByAccident(t *testing.T) {
 }
 
 func TestUnreachableKafka(t *testing.T) {
+	t.Parallel()
 	c := target{brokers: []string{"127.0.0.1:1"}}.open(t)
 	ctx := testContext(t)
 	var problem *TopicError
