@@ -58,12 +58,12 @@ func TestBrokerImmutable(t *testing.T) {
 	}
 }
 
-// checkChange reloads new over old: want is the error's text, or empty. An
+// checkChange reloads changed over old: want is the error's text, or empty. An
 // object in error keeps its old version.
-func checkChange(t *testing.T, old, new, want string) {
+func checkChange(t *testing.T, old, changed, want string) {
 	t.Helper()
 	before := mustLoad(t, options(), old)
-	after := reloadText(t, before, options(), new)
+	after := reloadText(t, before, options(), changed)
 	got := ""
 	if len(after.Errors) > 0 {
 		got = after.Errors[0].Text()
@@ -75,7 +75,7 @@ func checkChange(t *testing.T, old, new, want string) {
 	if want != "" && !kept {
 		t.Error("the old version was not kept")
 	}
-	if want == "" && kept && old != new {
+	if want == "" && kept && old != changed {
 		t.Error("the new version was not taken")
 	}
 }

@@ -2,7 +2,6 @@ package resources
 
 import (
 	"encoding/base64"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -145,9 +144,6 @@ func (c configMaps) find(name string) *manifest {
 		return strings.Compare(a.namespace, b.namespace)
 	})
 }
-
-// names are those of the ConfigMaps that are there, sorted.
-func (c configMaps) names() []string { return slices.Sorted(maps.Keys(c)) }
 
 func (m *manifest) rank() int {
 	switch m.namespace {

@@ -34,8 +34,8 @@ func (d *decoder) delivery(f field) *delivery {
 		format:        d.oneOf(f.at("format"), "json", "binary"),
 		delay:         d.duration(f.at("backoffDelay"), 0),
 		backoffMax:    d.duration(f.at("backoffMax"), 1),
-		timeout:       d.gated(f.at("timeout"), 1, d.settings.features.deliveryTimeout, "delivery-timeout"),
-		retryAfterMax: d.gated(f.at("retryAfterMax"), 0, d.settings.features.deliveryRetryAfter, "delivery-retryafter"),
+		timeout:       d.gated(f.at("timeout"), 1, d.settings.features.deliveryTimeout),
+		retryAfterMax: d.gated(f.at("retryAfterMax"), 0, d.settings.features.deliveryRetryAfter),
 	}
 	if sink := f.at("deadLetterSink"); sink.present() {
 		result.deadLetterSink = d.destination(sink)
@@ -89,7 +89,7 @@ func (d *decoder) duration(f field, least time.Duration) *time.Duration {
 }
 
 // gated is duration for a field that a feature flag can forbid.
-func (d *decoder) gated(f field, least time.Duration, enabled bool, flag string) *time.Duration {
+func (d *decoder) gated(f field, least time.Duration, enabled bool) *time.Duration {
 	if f.present() && !enabled {
 		d.disallowed(f, "")
 		return nil

@@ -3,6 +3,7 @@ package resources
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"net/url"
 )
 
@@ -113,7 +114,8 @@ func (d *decoder) checkRef(f field) {
 
 // reason is the inner text of a URL error, without the URL.
 func reason(err error) string {
-	if inner, ok := err.(*url.Error); ok {
+	var inner *url.Error
+	if errors.As(err, &inner) {
 		return inner.Err.Error()
 	}
 	return err.Error()

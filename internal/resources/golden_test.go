@@ -36,7 +36,7 @@ func TestGoldenGood(t *testing.T) {
 	})
 }
 
-func golden(t *testing.T, folder string, make func(file string) string) {
+func golden(t *testing.T, folder string, output func(file string) string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
 	if err != nil || len(files) == 0 {
@@ -44,7 +44,7 @@ func golden(t *testing.T, folder string, make func(file string) string) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			got, name := make(file), strings.TrimSuffix(file, ".yaml")+".golden"
+			got, name := output(file), strings.TrimSuffix(file, ".yaml")+".golden"
 			if *update {
 				write(t, name, got)
 			}

@@ -63,8 +63,7 @@ func (m *manifest) immutableChannel(now *channel, old *manifest) {
 		return
 	}
 	if now.template != nil {
-		if was.template != nil && (was.template.kind != now.template.kind || was.template.topic != now.template.topic) &&
-			!(was.template.defaulted && now.template.defaulted) {
+		if now.template.differs(was.template) {
 			m.changed("Immutable fields changed (-old +new)", old, []string{"spec"}, "spec.channelTemplate")
 		}
 		return
@@ -79,6 +78,15 @@ func (m *manifest) immutableChannel(now *channel, old *manifest) {
 	if len(fixed) > 0 {
 		m.changed("Immutable fields changed (-old +new)", old, []string{"spec"}, fixed...)
 	}
+}
+
+// differs tells whether a template was changed by its author; a default that
+// changed is nobody's mistake.
+func (t *template) differs(was *template) bool {
+	if was == nil || t.defaulted && was.defaulted {
+		return false
+	}
+	return t.kind != was.kind || t.topic != was.topic
 }
 
 // changed reports every difference in the named fields. Without paths, the
@@ -110,8 +118,8 @@ func (m *manifest) changed(message string, old *manifest, paths []string, names 
 	m.add(line, message, strings.Join(details, "\n"), paths...)
 }
 
-func difference(path, old, new string) string {
-	return fmt.Sprintf("%s:\n\t-: %s\n\t+: %s", path, cmp.Or(old, "(absent)"), cmp.Or(new, "(absent)"))
+func difference(path, was, now string) string {
+	return fmt.Sprintf("%s:\n\t-: %s\n\t+: %s", path, cmp.Or(was, "(absent)"), cmp.Or(now, "(absent)"))
 }
 
 func quoted(text string) string { return fmt.Sprintf("%q", text) }

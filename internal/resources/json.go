@@ -114,8 +114,7 @@ func (r *jsonReader) object(path string, depth, line int) (*node, error) {
 			return nil, err
 		}
 		if first, again := seen.add(name, line); again {
-			r.faults = append(r.faults, fault{line: line, message: "duplicate field", paths: []string{inner},
-				details: fmt.Sprintf("first on line %d", first)})
+			r.faults = append(r.faults, duplicate(inner, line, first))
 			continue
 		}
 		m.entries = append(m.entries, entry{name: name, line: line, value: value})

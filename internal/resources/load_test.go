@@ -151,6 +151,10 @@ func TestSegments(t *testing.T) {
 	if failed != nil {
 		t.Fatal(failed)
 	}
+	late, _ := segment{data: []byte("a: {b: 1, b: 2}"), before: 7}.parse()
+	if f := late[0].faults[0]; f.line != 8 || f.text() != "first on line 8" {
+		t.Errorf("a fault in a later part: %+v", f)
+	}
 	for _, size := range []int{1, 10_000, 1 << 20} {
 		var cut []document
 		parts := segments(data, size)

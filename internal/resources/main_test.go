@@ -142,7 +142,7 @@ func checkRows(t *testing.T, rows []row) {
 func find(t testing.TB, plan *Plan, ref string) *Object {
 	t.Helper()
 	for _, o := range plan.Objects {
-		if o.Ref.String() == ref {
+		if o.String() == ref {
 			return o
 		}
 	}
@@ -153,7 +153,7 @@ func find(t testing.TB, plan *Plan, ref string) *Object {
 func findConsumer(t testing.TB, plan *Plan, ref string) Consumer {
 	t.Helper()
 	for _, c := range plan.Consumers {
-		if c.Ref.String() == ref {
+		if c.String() == ref {
 			return c
 		}
 	}

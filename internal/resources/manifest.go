@@ -93,7 +93,7 @@ func readOne(s source, known kindTable, strict bool) *batch {
 	}
 	for _, b := range broken {
 		files.line = b.line
-		files.add(b.line, b.message, b.details, b.paths...)
+		files.add(b.line, b.message, b.text(), b.paths...)
 		part.unread = map[string]bool{s.name: true}
 	}
 	return part
@@ -139,7 +139,7 @@ func (d document) item(at field) (item document, rest []fault) {
 
 func (m *manifest) faults(all []fault) {
 	for _, f := range all {
-		m.add(f.line, f.message, f.details, f.paths...)
+		m.add(f.line, f.message, f.text(), f.paths...)
 	}
 }
 
@@ -214,7 +214,7 @@ func (m *manifest) metadata() {
 	if m.namespace == "" {
 		m.namespace = "default"
 	}
-	m.ref = m.key.asRef()
+	m.ref = m.asRef()
 	m.uid = meta.at("uid").text()
 	m.labels, m.annotations = meta.at("labels").texts(), meta.at("annotations").texts()
 	switch {

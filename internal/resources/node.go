@@ -163,8 +163,9 @@ func (n *node) value() any {
 			all[i] = item.value()
 		}
 		return all
+	default:
+		return n.scalarValue()
 	}
-	return n.scalarValue()
 }
 
 func (n *node) scalarValue() any {
@@ -181,6 +182,7 @@ func (n *node) scalarValue() any {
 		if value, err := strconv.ParseBool(n.text); err == nil {
 			return value
 		}
+	default:
 	}
 	return n.text
 }
@@ -199,6 +201,7 @@ func (n *node) same(other *node) bool {
 		return n.scalar == other.scalar && n.text == other.text
 	case listNode:
 		return sameItems(n.items, other.items)
+	default:
 	}
 	a, b := n.index(), other.index()
 	if len(a) != len(b) {

@@ -57,7 +57,11 @@ func (r *resolver) inject() {
 			report: report{file: m.file, line: m.line, ref: t.broker.ref()}, key: t.broker.key(), apiVersion: eventingGroup + "/v1",
 			generation: 1, root: field{node: &node{kind: mapNode, line: m.line}, line: m.line},
 		}
-		made.body = decodeBroker(&decoder{manifest: made, settings: r.settings})
+		body := decodeBroker(&decoder{manifest: made, settings: r.settings})
+		if !body.(*broker).known {
+			continue // Brokers without a class are another program's
+		}
+		made.body = body
 		r.index[made.key] = made
 		r.objects = append(r.objects, made)
 		added = true

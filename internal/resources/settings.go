@@ -244,7 +244,12 @@ func (d *decoder) inner(f field, form *schema) (root field, ok bool) {
 		return f, false
 	}
 	for _, fault := range documents[0].faults {
-		d.add(fault.line+shift, fault.message, fault.details, f.path)
+		fault.shift(shift)
+		at := f.path
+		for _, inner := range fault.paths {
+			at = join(f.path, inner)
+		}
+		d.add(fault.line, fault.message, fault.text(), at)
 	}
 	documents[0].root.shift(shift)
 	root = field{node: documents[0].root, path: f.path, line: f.line}

@@ -49,11 +49,11 @@ func (t *tree) add(path string, info fs.FileInfo) {
 }
 
 func (t *tree) folder(path string, seen map[string]bool) {
-	real, err := filepath.EvalSymlinks(path)
-	if err == nil && seen[real] {
+	target, err := filepath.EvalSymlinks(path)
+	if err == nil && seen[target] {
 		return
 	}
-	seen[real] = true
+	seen[target] = true
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		t.errs[path] = err
@@ -94,7 +94,7 @@ func readAll(paths []string) []source {
 	var sources []source
 	seen := map[string]bool{}
 	for _, path := range paths {
-		t := look(path)
+		t := look(filepath.Clean(path))
 		for name, err := range t.errs {
 			sources = append(sources, source{name: name, err: plain(err)})
 		}

@@ -24,8 +24,9 @@ func (s *schema) checkIn(r *report, f field, root *schema) bool {
 		return s.checkTextMap(r, f)
 	case textShape, intShape, boolShape:
 		return s.checkScalar(r, f)
+	default:
+		return true
 	}
-	return true
 }
 
 func (s *schema) checkObject(r *report, f field, root *schema) bool {
@@ -103,6 +104,7 @@ func (s *schema) checkScalar(r *report, f field) bool {
 		if n.scalar != boolScalar {
 			r.invalid(f, n.text, "expected true or false")
 		}
+	default:
 	}
 	return true
 }
@@ -115,8 +117,9 @@ func (s shape) String() string {
 		return "a whole number"
 	case boolShape:
 		return "true or false"
+	default:
+		return "a value"
 	}
-	return "a value"
 }
 
 // brief is how a problem shows a value.

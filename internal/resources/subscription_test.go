@@ -61,8 +61,8 @@ func TestSubscriptionImmutable(t *testing.T) {
 func TestSubscriptionStatus(t *testing.T) {
 	const nowhere = "{ref: {apiVersion: eventing.knative.dev/v1, kind: Broker, name: x}}"
 	const because = `Broker "x" in namespace "test-ns" does not exist`
-	sub := func(name, old, new string) string {
-		return subscriptionText(name, strings.Replace(goodSubscription, old, new, 1))
+	sub := func(name, old, changed string) string {
+		return subscriptionText(name, strings.Replace(goodSubscription, old, changed, 1))
 	}
 	plan := mustLoad(t, options(), channelText("KafkaChannel", "c", "{}"),
 		subscriptionText("good", goodSubscription+`, reply: {uri: "http://r.example.com"}, delivery: {deadLetterSink: {uri: "http://d.example.com"}}}`),

@@ -2,7 +2,6 @@ package resources
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,7 +11,7 @@ import (
 
 const deadline = 10 * time.Second
 
-func quietLogger() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quietLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // watching starts a watcher that ends with the test, and looks that it does.
 func watching(t *testing.T, path string) <-chan struct{} {

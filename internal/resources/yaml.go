@@ -30,6 +30,23 @@ type fault struct {
 	message string
 	details string
 	paths   []string
+	first   int // of a duplicate: the line of the first; 0 else
+}
+
+// shift moves a fault down by some lines.
+func (f *fault) shift(lines int) {
+	f.line += lines
+	if f.first > 0 {
+		f.first += lines
+	}
+}
+
+// text is the details, with what depends on the place.
+func (f *fault) text() string {
+	if f.first > 0 {
+		return fmt.Sprintf("first on line %d", f.first)
+	}
+	return f.details
 }
 
 // segmentSize is how much YAML one goroutine takes at a time.
@@ -105,7 +122,7 @@ func (s segment) parse() (documents []document, broken []fault) {
 	}
 	single := segments(s.data, 1)
 	if len(single) == 1 {
-		failed.line += s.before
+		failed.shift(s.before)
 		s.place(documents)
 		return documents, []fault{*failed}
 	}
@@ -126,7 +143,7 @@ func (s segment) place(documents []document) {
 	for _, d := range documents {
 		d.root.shift(s.before)
 		for i := range d.faults {
-			d.faults[i].line += s.before
+			d.faults[i].shift(s.before)
 		}
 	}
 }
@@ -177,6 +194,10 @@ type yamlReader struct {
 	budget  *int
 	aliases []*yaml.Node // being followed
 	faults  []fault
+}
+
+func duplicate(path string, line, first int) fault {
+	return fault{line: line, message: "duplicate field", paths: []string{path}, first: first}
 }
 
 func (r *yamlReader) fault(line int, message, path, details string) {
@@ -268,7 +289,7 @@ func (r *yamlReader) mapping(n *yaml.Node, path string) *node {
 		}
 		inner := join(path, key.Value)
 		if first, again := seen.add(key.Value, key.Line); again {
-			r.fault(key.Line, "duplicate field", inner, fmt.Sprintf("first on line %d", first))
+			r.faults = append(r.faults, duplicate(inner, key.Line, first))
 			continue
 		}
 		m.entries = append(m.entries, entry{name: key.Value, line: n.Content[i].Line, value: r.read(value, inner)})
