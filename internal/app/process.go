@@ -48,11 +48,12 @@ type process struct {
 	embedded   *embedded.Broker
 	displays   *displays
 
-	dirty      chan struct{}  // wakes publish
-	opened     map[place]bool // topics that take events; publish's own
-	wantedPlan *resourcesPlan // the plan that topology was given; publish's own
-	failed     chan error     // what ends the process by itself
-	running    atomic.Bool    // everything above is set; the admin server asks before that
+	dirty      chan struct{}        // wakes publish
+	opened     map[place]bool       // topics that take events; publish's own
+	started    map[wantedGroup]bool // groups that were joined once; publish's own
+	wantedPlan *resourcesPlan       // the plan that topology was given; publish's own
+	failed     chan error           // what ends the process by itself
+	running    atomic.Bool          // everything above is set; the admin server asks before that
 	draining   atomic.Bool
 	published  atomic.Bool // publish has run with a complete topology at least once
 	history    status.History
@@ -63,7 +64,7 @@ type process struct {
 // adds to stop what undoes it.
 func (p *process) open(ctx context.Context, stop *stopper) error {
 	p.dirty, p.failed = make(chan struct{}, 1), make(chan error, 4)
-	p.opened = map[place]bool{}
+	p.opened, p.started = map[place]bool{}, map[wantedGroup]bool{}
 	for _, step := range []func(context.Context, *stopper) error{
 		p.openPorts, p.openBroker, p.openManifests, p.openTopology, p.openReceiver, p.openDispatcher, p.openSources, p.openLoop,
 	} {
@@ -252,11 +253,15 @@ func (p *process) publish(ctx context.Context) {
 		p.topology.set(p.wantedBy(plan))
 	}
 	complete := len(p.missing(plan)) == 0 // asked first: what comes meanwhile is published by the next round
+	// Asked before the routes: a group that is pinned between the two questions
+	// would otherwise join in this round, and its Trigger be Ready, while its
+	// Broker answers 503 until the next one.
+	subscriptions := p.subscriptions(plan)
 	if p.receiver != nil {
 		p.receiver.SetRoutes(p.routes(plan))
 	}
 	if p.dispatcher != nil {
-		if err := p.dispatcher.Apply(ctx, p.subscriptions(plan)); err != nil && ctx.Err() == nil {
+		if err := p.dispatcher.Apply(ctx, subscriptions); err != nil && ctx.Err() == nil {
 			p.logger.Error("not every subscription could be started", "reason", err)
 		}
 	}
