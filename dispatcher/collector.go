@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"kurier.dev/kurier/consumer"
 )
 
 var subLabels = []string{"kind", "namespace", "name"}
@@ -13,7 +15,7 @@ var subLabels = []string{"kind", "namespace", "name"}
 type collector struct {
 	list     func() []*runner
 	counters []counterMetric
-	gauges   []gaugeMetric
+	states   []statusMetric
 	dispatch *prometheus.HistogramVec
 	process  *prometheus.HistogramVec
 }
@@ -24,8 +26,10 @@ type counterMetric struct {
 	value func(*subMetrics) int64
 }
 
-type gaugeMetric struct {
+// statusMetric is read from a subscription's Status.
+type statusMetric struct {
 	desc  *prometheus.Desc
+	kind  prometheus.ValueType
 	value func(Status) float64
 }
 
@@ -34,7 +38,7 @@ func newCollector(list func() []*runner) *collector {
 	return &collector{
 		list:     list,
 		counters: counterMetrics(),
-		gauges:   gaugeMetrics(),
+		states:   append(gaugeMetrics(), consumerMetrics()...),
 		dispatch: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "kn_eventing_dispatch_duration_seconds",
 			Help: "Duration of an attempt at the subscriber.", Buckets: buckets,
@@ -88,11 +92,11 @@ func counterMetrics() []counterMetric {
 	return list
 }
 
-func gaugeMetrics() []gaugeMetric {
-	var list []gaugeMetric
+func gaugeMetrics() []statusMetric {
+	var list []statusMetric
 	add := func(name, help string, value func(Status) float64) {
-		list = append(list, gaugeMetric{
-			desc: prometheus.NewDesc("kurier_dispatch_"+name, help, subLabels, nil), value: value,
+		list = append(list, statusMetric{
+			desc: prometheus.NewDesc("kurier_dispatch_"+name, help, subLabels, nil), kind: prometheus.GaugeValue, value: value,
 		})
 	}
 	add("in_flight", "Events being worked on.", func(s Status) float64 { return float64(s.Consumer.InFlight) })
@@ -114,12 +118,35 @@ func gaugeMetrics() []gaugeMetric {
 	return list
 }
 
+// consumerMetrics tell of the consumer group and its commits.
+func consumerMetrics() []statusMetric {
+	var list []statusMetric
+	add := func(name, help string, kind prometheus.ValueType, value func(consumer.Stats) float64) {
+		list = append(list, statusMetric{
+			desc: prometheus.NewDesc("kurier_consumer_"+name, help, subLabels, nil), kind: kind,
+			value: func(s Status) float64 { return value(s.Consumer) },
+		})
+	}
+	count := func(name, help string, value func(consumer.Counters) int64) {
+		add(name+"_total", help, prometheus.CounterValue, func(s consumer.Stats) float64 { return float64(value(s.Counters)) })
+	}
+	add("partitions", "Partitions that this process consumes.", prometheus.GaugeValue, func(s consumer.Stats) float64 { return float64(len(s.Partitions)) })
+	add("buffered_bytes", "Memory of fetched events that are not settled, in bytes.", prometheus.GaugeValue, func(s consumer.Stats) float64 { return float64(s.BufferedBytes) })
+	count("rebalances", "Generations of the consumer group that this process took part in.", func(c consumer.Counters) int64 { return c.Rebalances })
+	count("commits", "Commits that Kafka acknowledged.", func(c consumer.Counters) int64 { return c.Commits })
+	count("commit_failures", "Commits that were refused or lost; they are made again.", func(c consumer.Counters) int64 { return c.CommitFailures })
+	count("skipped", "Events not delivered again because the commit says that they are settled.", func(c consumer.Counters) int64 { return c.Skipped })
+	count("replays", "Assignments that began at the committed offset alone because its metadata could not be used.", func(c consumer.Counters) int64 { return c.Replays })
+	count("out_of_range", "Partitions whose position was not in the log and was set back to the log's start.", func(c consumer.Counters) int64 { return c.OutOfRange })
+	return list
+}
+
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range c.counters {
 		ch <- m.desc
 	}
-	for _, m := range c.gauges {
+	for _, m := range c.states {
 		ch <- m.desc
 	}
 	c.dispatch.Describe(ch)
@@ -138,8 +165,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(m.desc, prometheus.CounterValue, float64(m.value(r.pipe.metrics)), with...)
 		}
 		status := r.status()
-		for _, m := range c.gauges {
-			ch <- prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, m.value(status), labels...)
+		for _, m := range c.states {
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(status), labels...)
 		}
 	}
 	c.dispatch.Collect(ch)

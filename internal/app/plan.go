@@ -135,9 +135,11 @@ func (p *process) subscriptions(plan *resources.Plan) []dispatcher.Subscription 
 	var subscriptions []dispatcher.Subscription
 	for i := range plan.Consumers {
 		c := &plan.Consumers[i]
-		if len(p.notStarted(plan, c)) > 0 {
+		group := p.groupOf(c)
+		if len(p.blocked(plan, c)) > 0 || !p.started[group] && len(p.waits(c)) > 0 {
 			continue
 		}
+		p.started[group] = true
 		order, err := consumer.ParseOrder(c.Order)
 		if err != nil {
 			p.logger.Error("subscription is not started", "name", c.Ref.String(), "reason", err)
@@ -184,14 +186,28 @@ func (p *process) delivery(d resources.Delivery) dispatcher.Delivery {
 // notStarted says, as conditions, what a consumer still waits for before it can
 // join its group; none: it can.
 func (p *process) notStarted(plan *resources.Plan, c *resources.Consumer) []resources.Condition {
+	if blocked := p.blocked(plan, c); len(blocked) > 0 {
+		return blocked
+	}
+	return p.waits(c)
+}
+
+// blocked is what the manifests have against a consumer.
+func (p *process) blocked(plan *resources.Plan, c *resources.Consumer) []resources.Condition {
 	if len(c.Blocked) > 0 {
 		return c.Blocked
 	}
-	waits := func(reason, message string) []resources.Condition {
-		return []resources.Condition{{Status: resources.Unknown, Reason: reason, Message: message}}
-	}
 	if !c.Dependency.IsZero() && !p.dependencyReady(plan, c.Dependency) {
 		return []resources.Condition{{Type: "DependencyReady", Status: resources.False, Reason: "DependencyNotReady", Message: fmt.Sprintf("%s is not ready", c.Dependency)}}
+	}
+	return nil
+}
+
+// waits is what Kafka does not hold yet. It keeps a consumer from being started;
+// one that runs goes on by itself whatever a later look at Kafka says.
+func (p *process) waits(c *resources.Consumer) []resources.Condition {
+	waits := func(reason, message string) []resources.Condition {
+		return []resources.Condition{{Status: resources.Unknown, Reason: reason, Message: message}}
 	}
 	key := p.clusters.key(c.Cluster)
 	topic, known := p.topology.topic(key, c.Topic)

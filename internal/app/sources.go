@@ -27,7 +27,7 @@ func (p *process) openSources(_ context.Context, stop *stopper) (err error) {
 		return nil
 	})
 	p.sources, err = sources.New(sources.Config{
-		Cluster: p.clusters.get(""), Sender: sender, Retryable: dispatcher.Retryable, Logger: p.logger,
+		Cluster: p.clusters.get(""), Sender: sender, Retryable: dispatcher.Retryable, Logger: p.logger, Registerer: p.registry,
 	})
 	if err != nil {
 		return err

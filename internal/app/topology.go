@@ -210,6 +210,10 @@ func (t *topology) ensure(key string, cluster *kafka.Cluster, specs []kafka.Topi
 	for name, result := range results {
 		at := place{key, name}
 		old, known := t.topics[at]
+		if e, ok := asTopicError(result.Err); ok && e.Temporary() && known && old.Err == nil {
+			complete = false // Kafka stutters: what was usable stays so until it says otherwise
+			continue
+		}
 		changed = changed || !known || old.Info != result.Info || fmt.Sprint(old.Err) != fmt.Sprint(result.Err)
 		if result.Err != nil {
 			complete = false
