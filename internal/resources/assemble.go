@@ -67,6 +67,9 @@ func newObject(m *manifest) *Object {
 		Ref: m.ref, APIVersion: m.apiVersion, UID: m.uid, Labels: m.labels, Annotations: m.annotations,
 		Generation: m.generation, File: m.file, Line: m.line,
 	}
+	if m.kind == kindSecret { // kubectl keeps a copy of the whole object there
+		o.Annotations = nil
+	}
 	if spec := m.at("spec"); spec.isMap() {
 		o.Spec, _ = spec.node.value().(map[string]any)
 	}

@@ -72,13 +72,13 @@ func TestSpecShown(t *testing.T) {
   yes: true
   quoted: "1"
   nothing: null
-  list: [a, 1, {b: c}]`), "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: hunter2}", channelText("KafkaChannel", "c", "{numPartitions: 3}"))
+  list: [a, 1, {b: c}]`), "apiVersion: v1\nkind: Secret\nmetadata: {name: s, annotations: {a: hunter2}}\nstringData: {password: hunter2}", channelText("KafkaChannel", "c", "{numPartitions: 3}"))
 	if got, want := fmt.Sprintf("%#v", find(t, plan, "service/test-ns/s").Spec), `map[string]interface {}{"fraction":1.5, `+
 		`"list":[]interface {}{"a", 1, map[string]interface {}{"b":"c"}}, "nothing":interface {}(nil), "quoted":"1", "whole":16, "yes":true}`; got != want {
 		t.Errorf("got %s", got)
 	}
-	if o := find(t, plan, "secret/default/s"); o.Spec != nil {
-		t.Errorf("a Secret shows %v", o.Spec)
+	if o := find(t, plan, "secret/default/s"); o.Spec != nil || o.Annotations != nil {
+		t.Errorf("a Secret shows %v, %v", o.Spec, o.Annotations)
 	}
 	if got := fmt.Sprint(find(t, plan, "kafkachannel/test-ns/c").Spec); !strings.HasPrefix(got, "map[delivery:map[") ||
 		!strings.HasSuffix(got, "numPartitions:3 replicationFactor:1 retentionDuration:PT168H]") {

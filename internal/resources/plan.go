@@ -53,8 +53,8 @@ type Object struct {
 	Ref
 	APIVersion          string
 	UID                 string
-	Labels, Annotations map[string]string
-	Generation          int64 // 1 at first sight, one more with each change of spec, labels or annotations
+	Labels, Annotations map[string]string // a Secret shows no annotations
+	Generation          int64             // 1 at first sight, one more with each change of spec, labels or annotations
 	File                string
 	Line                int
 	Spec                map[string]any // as given, with its defaults; values of Secrets are left out

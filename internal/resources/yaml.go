@@ -200,8 +200,8 @@ func duplicate(path string, line, first int) fault {
 	return fault{line: line, message: "duplicate field", paths: []string{path}, first: first}
 }
 
-func (r *yamlReader) fault(line int, message, path, details string) {
-	f := fault{line: max(line, 1), message: message, details: details}
+func (r *yamlReader) fault(line int, message, path string) {
+	f := fault{line: max(line, 1), message: message}
 	if path != "" {
 		f.paths = []string{path}
 	}
@@ -212,7 +212,7 @@ func (r *yamlReader) read(n *yaml.Node, path string) *node {
 	if len(r.aliases) > 0 {
 		if *r.budget--; *r.budget <= 0 {
 			if *r.budget == 0 {
-				r.fault(n.Line, "aliases stand for too many values", path, "")
+				r.fault(n.Line, "aliases stand for too many values", path)
 			}
 			return nil
 		}
@@ -242,7 +242,7 @@ func (r *yamlReader) read(n *yaml.Node, path string) *node {
 func (r *yamlReader) alias(n *yaml.Node, path string) *node {
 	for _, open := range r.aliases {
 		if open == n.Alias {
-			r.fault(n.Line, "an alias contains itself", path, "")
+			r.fault(n.Line, "an alias contains itself", path)
 			return nil
 		}
 	}
@@ -280,7 +280,7 @@ func (r *yamlReader) mapping(n *yaml.Node, path string) *node {
 			key = key.Alias
 		}
 		if key.Kind != yaml.ScalarNode {
-			r.fault(key.Line, "a key must be a plain text", path, "")
+			r.fault(key.Line, "a key must be a plain text", path)
 			continue
 		}
 		if key.ShortTag() == "!!merge" {
@@ -315,7 +315,7 @@ func (r *yamlReader) merge(m *node, seen *names, value *yaml.Node, path string) 
 			}
 		}
 	default:
-		r.fault(value.Line, "<< must stand for a map", path, "")
+		r.fault(value.Line, "<< must stand for a map", path)
 	}
 }
 
