@@ -91,7 +91,7 @@ func (b *Broker) start() (err error) {
 			return err
 		}
 	}
-	if b.network, err = listen(b.o.Port); err != nil {
+	if b.network, err = listen(b.o.Port, newBudget(b.o.MaxBytes/betweenChecks)); err != nil {
 		return err
 	}
 	if b.cluster, err = kfake.NewCluster(b.options()...); err != nil {

@@ -25,7 +25,7 @@ const (
 // Like other connections, it has one reader at a time.
 type guard struct {
 	net.Conn
-	onProduce func(bytes int)
+	onProduce func(bytes int) // may wait
 
 	head    [frameHead]byte
 	pending []byte // of head, checked but not read yet

@@ -25,7 +25,10 @@ const (
 	// refuseAllAbove refuses everything. What lies between is for dead letters
 	// and sinks: without room for a dead letter a failing event would never be
 	// settled, and nothing would ever be freed.
-	refuseAllAbove = 95
+	refuseAllAbove = 94
+	// betweenChecks is the part of MaxBytes that may be written between two
+	// checks: 94 % and a 20th stay below 100 %.
+	betweenChecks = 20
 
 	// ageEvery is the pace at which retention by age is applied.
 	ageEvery = time.Minute
@@ -43,11 +46,10 @@ type keeper struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
-	checkedAt int64 // bytes produced at the last check
-	agedAt    time.Time
-	segment   int64
-	faults    *kfake.FaultHandle // installed while new events are refused
-	refusing  string             // what the faults refuse, to see whether they still fit
+	agedAt   time.Time
+	segment  int64
+	faults   *kfake.FaultHandle // installed while new events are refused
+	refusing string             // what the faults refuse, to see whether they still fit
 
 	mu   sync.Mutex
 	last Usage
@@ -74,6 +76,7 @@ func startKeeper(b *Broker) (*keeper, error) {
 // stop returns when no check is under way any more. It must come before the
 // broker is closed, which would leave a check waiting for ever.
 func (k *keeper) stop() {
+	k.b.network.budget.close() // nobody will check any more
 	k.cancel()
 	k.done.Wait()
 	k.client.Close()
@@ -96,7 +99,7 @@ func (k *keeper) run(ctx context.Context) {
 		}
 		select {
 		case <-tick.C:
-		case <-k.b.network.wake:
+		case <-k.b.network.budget.wake:
 		case <-ctx.Done():
 			return
 		}
@@ -105,15 +108,12 @@ func (k *keeper) run(ctx context.Context) {
 
 // due reports whether anything can have changed since the last check.
 func (k *keeper) due() bool {
-	return k.b.network.produced.Load() != k.checkedAt || k.faults != nil || time.Since(k.agedAt) >= ageEvery
+	return k.b.network.budget.taken() > 0 || k.faults != nil || time.Since(k.agedAt) >= ageEvery
 }
 
 func (k *keeper) check(ctx context.Context) error {
-	produced := k.b.network.produced.Load()
-	k.checkedAt = produced
-	if k.b.o.MaxBytes > 0 {
-		k.b.network.wakeAt.Store(produced + max(k.b.o.MaxBytes/64, minSegment))
-	}
+	taken := k.b.network.budget.taken()
+	defer k.b.network.budget.checked(taken)
 	logs, err := k.survey(ctx)
 	if err != nil {
 		return err

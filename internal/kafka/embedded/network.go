@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"sync/atomic"
 )
 
 // errClosed is what connecting to a closed broker gets.
@@ -21,16 +20,13 @@ type network struct {
 	once     sync.Once
 	accepter sync.WaitGroup
 
-	produced atomic.Int64  // bytes of produce requests so far
-	wake     chan struct{} // one token when wakeAt was passed
-	wakeAt   atomic.Int64
+	budget *budget // for produce requests
 }
 
 var _ net.Listener = (*network)(nil)
 
-func listen(port int) (*network, error) {
-	n := &network{conns: make(chan net.Conn), closed: make(chan struct{}), wake: make(chan struct{}, 1)}
-	n.wakeAt.Store(1<<63 - 1)
+func listen(port int, b *budget) (*network, error) {
+	n := &network{conns: make(chan net.Conn), closed: make(chan struct{}), budget: b}
 	if port == 0 {
 		return n, nil
 	}
@@ -73,7 +69,7 @@ func (n *network) dial(ctx context.Context) (net.Conn, error) {
 func (n *network) Accept() (net.Conn, error) {
 	select {
 	case conn := <-n.conns:
-		return &guard{Conn: conn, onProduce: n.countProduce}, nil
+		return &guard{Conn: conn, onProduce: n.budget.take}, nil
 	case <-n.closed:
 		return nil, net.ErrClosed
 	}
@@ -83,6 +79,7 @@ func (n *network) Accept() (net.Conn, error) {
 func (n *network) Close() error {
 	n.once.Do(func() {
 		close(n.closed)
+		n.budget.close()
 		if n.tcp != nil {
 			n.tcp.Close()
 		}
@@ -103,13 +100,3 @@ type insideAddr struct{}
 
 func (insideAddr) Network() string { return "inside" }
 func (insideAddr) String() string  { return address }
-
-func (n *network) countProduce(bytes int) {
-	if n.produced.Add(int64(bytes)) < n.wakeAt.Load() {
-		return
-	}
-	select {
-	case n.wake <- struct{}{}:
-	default:
-	}
-}
