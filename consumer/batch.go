@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"slices"
 	"time"
 
 	"kurier.dev/kurier/offsets"
@@ -54,6 +55,7 @@ func (e *engine) takeBatch(only *partition) batch {
 	}
 	if only == nil {
 		b.ahead, e.ahead = e.ahead, nil
+		e.telling = slices.Clone(b.ahead)
 	}
 	return b
 }
@@ -65,6 +67,7 @@ func (e *engine) acked(b batch, sent time.Time, ok func(*partition) bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.lease.from, e.lease.wanted = sent, false
+	e.telling = nil // one batch is under way at a time
 	for _, t := range b.told {
 		if ok(t.part) {
 			t.part.committed = max(t.part.committed, t.changes)

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,7 @@ type engine struct {
 	feed     feedQueue // partitions with an admissible record, in turn
 	fresh    bool      // the last lane taken came from feed, not from ready
 	ahead    []aheadLane
+	telling  []aheadLane // those of ahead whose commit is under way
 	waiting  waitHeap
 	held     int
 	running  int
@@ -351,7 +353,9 @@ func (e *engine) unschedule(p *partition) {
 		return true
 	}
 	e.ready.filter(func(l *lane) bool { return !remove(l) })
-	for _, a := range e.ahead {
+	// A commit may be under way: were its lanes left alone, its acknowledgement
+	// would start them after the partition has stopped and drained.
+	for _, a := range slices.Concat(e.ahead, e.telling) {
 		if a.epoch == a.lane.epoch && a.lane.state == laneAhead {
 			remove(a.lane)
 		}
