@@ -32,7 +32,9 @@ func onBoth(t *testing.T, test func(t *testing.T, open func() *kafka.Cluster)) {
 			return c
 		}
 	}
+	t.Parallel()
 	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
 		b, err := embedded.Start(embedded.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +42,10 @@ func onBoth(t *testing.T, test func(t *testing.T, open func() *kafka.Cluster)) {
 		t.Cleanup(func() { b.Close() })
 		test(t, opener(t, b.Brokers(), b.Dial))
 	})
-	t.Run("kafka", func(t *testing.T) { test(t, opener(t, kafkatest.Shared(t).Brokers(), nil)) })
+	t.Run("kafka", func(t *testing.T) {
+		t.Parallel()
+		test(t, opener(t, kafkatest.Shared(t).Brokers(), nil))
+	})
 }
 
 // log of all ticks that any process fired.
