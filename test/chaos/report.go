@@ -15,6 +15,8 @@ const (
 	eventsLong = 300_000
 	movesLong  = 20
 	underWay   = 50
+	// stallsShown is how many of the longest stalls of each trigger are told.
+	stallsShown = 2
 )
 
 // Felt is what one fault did.
@@ -29,6 +31,7 @@ type Felt struct {
 type Report struct {
 	Events, Acked, Requests int
 	Felt                    []Felt
+	Stalls                  []Stall
 	Verdict                 *Verdict
 }
 
@@ -40,6 +43,7 @@ func NewReport(h *History, v *Verdict) *Report {
 			r.Acked++
 		}
 	}
+	r.Stalls = Stalls(h, stallsShown)
 	c := &check{h: h, v: &Verdict{}}
 	c.gather()
 	lives := c.lives()
@@ -133,8 +137,15 @@ func (r *Report) String() string {
 	for _, f := range r.Verdict.Excused {
 		excused[f.Violation]++
 	}
-	fmt.Fprintf(&b, "excused: %v", excused)
+	fmt.Fprintf(&b, "excused: %v\nlongest stalls:%s", excused, table(r.Stalls, r.faults()))
 	return b.String()
+}
+
+func (r *Report) faults() (all []Fault) {
+	for _, f := range r.Felt {
+		all = append(all, f.Fault)
+	}
+	return all
 }
 
 func sortedKinds(kinds map[Kind][]Felt) []Kind {
