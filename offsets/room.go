@@ -47,8 +47,8 @@ func newRoom() room {
 	return r
 }
 
-// reserve sets the width so that counts up to max need no escape.
-func (r *room) reserve(max int) { r.width = bits.Len(uint(max) + 1) }
+// reserve sets the width so that counts up to most need no escape.
+func (r *room) reserve(most int) { r.width = bits.Len(uint(most) + 1) }
 
 func (r *room) add(attempts int32) {
 	r.escapes += escapeBits(attempts, r.width)

@@ -140,7 +140,7 @@ func TestRestartBeforeAllIsTrackedAgain(t *testing.T) {
 		if k, err = Decode(p.Offset, p.Metadata, 0); err != nil {
 			t.Fatal(err)
 		}
-		if k.Frontier() != p.Offset || k.Known() != 100 || k.Backlog(150) != 50+int64(10-(o+9)/10) {
+		if k.Frontier() != p.Offset || k.Known() != 100 || k.Backlog(150) != 50+10-(o+9)/10 {
 			t.Fatalf("at %d: frontier %d, known %d, backlog %d", o, k.Frontier(), k.Known(), k.Backlog(150))
 		}
 		if o < p.Offset {

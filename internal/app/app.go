@@ -86,8 +86,8 @@ func newRegistry() *prometheus.Registry {
 }
 
 // listen opens a port on every address; the error names the variable to change.
-func listen(variable string, port int) (net.Listener, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(port)))
+func listen(ctx context.Context, variable string, port int) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("", strconv.Itoa(port)))
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("port %d is in use by another process: stop it, or set %s to a free port", port, variable)
 	}

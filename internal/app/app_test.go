@@ -19,6 +19,9 @@ import (
 	"kurier.dev/kurier/internal/status"
 )
 
+// client asks the process; nothing it answers takes long.
+var client = &http.Client{Timeout: 10 * time.Second}
+
 // buffer is a bytes.Buffer for several goroutines.
 type buffer struct {
 	mu sync.Mutex
@@ -79,7 +82,7 @@ func startDev(t *testing.T, dir string, manifests map[string]string) *running {
 		}
 	})
 	eventually(t, "ready", func() bool {
-		response, err := http.Get(r.admin + "/readyz")
+		response, err := client.Get(r.admin + "/readyz")
 		if err != nil {
 			return false
 		}
@@ -131,7 +134,7 @@ func (r *running) send(t *testing.T, path, id, eventType string) int {
 	for name, value := range map[string]string{"ce-specversion": "1.0", "ce-id": id, "ce-source": "/test", "ce-type": eventType, "content-type": "application/json"} {
 		request.Header.Set(name, value)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +145,7 @@ func (r *running) send(t *testing.T, path, id, eventType string) int {
 
 func (r *running) object(t *testing.T, ref string) (object status.Object) {
 	t.Helper()
-	response, err := http.Get(r.admin + "/status/" + ref)
+	response, err := client.Get(r.admin + "/status/" + ref)
 	if err != nil {
 		t.Fatal(err)
 	}

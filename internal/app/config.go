@@ -183,6 +183,7 @@ func allowed(field reflect.StructField, err error) string {
 		}
 	case reflect.Float64:
 		return "allowed: a number such as 0.2"
+	default:
 	}
 	return err.Error()
 }

@@ -3,7 +3,6 @@ package app
 import (
 	"bufio"
 	"fmt"
-	"net/http"
 	"os"
 	"regexp"
 	"strings"
@@ -39,7 +38,7 @@ func TestMetricsPageIsCurrent(t *testing.T) {
 // servedMetrics are the names of Kurier's own metrics.
 func servedMetrics(t *testing.T, admin string) map[string]bool {
 	t.Helper()
-	response, err := http.Get(admin + "/metrics")
+	response, err := client.Get(admin + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -142,7 +142,7 @@ func (p *process) subscriptions(plan *resources.Plan) []dispatcher.Subscription 
 		p.started[group] = true
 		order, err := consumer.ParseOrder(c.Order)
 		if err != nil {
-			p.logger.Error("subscription is not started", "name", c.Ref.String(), "reason", err)
+			p.logger.Error("subscription is not started", "name", c.String(), "reason", err)
 			continue
 		}
 		subscriptions = append(subscriptions, dispatcher.Subscription{
@@ -263,14 +263,4 @@ func (p *process) pings(plan *resources.Plan) []sources.Ping {
 		})
 	}
 	return pings
-}
-
-// topicOf is the topic that events of an object pass through.
-func topicOf(plan *resources.Plan, ref resources.Ref) (cluster, topic string, ok bool) {
-	for _, target := range plan.Targets {
-		if target.Ref == ref {
-			return target.Cluster, target.Topic, true
-		}
-	}
-	return "", "", false
 }

@@ -77,9 +77,9 @@ func (p *process) open(ctx context.Context, stop *stopper) error {
 
 // openPorts claims the ports first: a start that cannot succeed should fail
 // before it touches anything.
-func (p *process) openPorts(_ context.Context, stop *stopper) (err error) {
+func (p *process) openPorts(ctx context.Context, stop *stopper) (err error) {
 	if p.options.Role.receives() {
-		if p.ingress, err = listen("INGRESS_PORT", p.config.IngressPort); err != nil {
+		if p.ingress, err = listen(ctx, "INGRESS_PORT", p.config.IngressPort); err != nil {
 			return err
 		}
 		stop.add(func(context.Context) error { return ignoreClosed(p.ingress.Close()) })

@@ -48,7 +48,7 @@ func TestReadyMeansThatEventsAreTaken(t *testing.T) {
 
 func (r *running) readySubscriptions(t *testing.T) (names []string) {
 	t.Helper()
-	response, err := http.Get(r.admin + "/status")
+	response, err := client.Get(r.admin + "/status")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -149,7 +149,7 @@ func compileNot(s *Spec, path string, nesting int) (node, error) {
 }
 
 // compileTexts compiles the map of exact, prefix or suffix.
-func compileTexts(wanted map[string]string, path string, make func(name, value string) node) (node, error) {
+func compileTexts(wanted map[string]string, path string, compile func(name, value string) node) (node, error) {
 	if len(wanted) == 0 {
 		return nil, fmt.Errorf("%s: at least one attribute is needed", path)
 	}
@@ -161,7 +161,7 @@ func compileTexts(wanted map[string]string, path string, make func(name, value s
 		case wanted[name] == "":
 			return nil, fmt.Errorf("%s[%s]: the value is empty", path, name)
 		}
-		nodes = append(nodes, make(name, wanted[name]))
+		nodes = append(nodes, compile(name, wanted[name]))
 	}
 	if len(nodes) == 1 {
 		return nodes[0], nil

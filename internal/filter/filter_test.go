@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"kurier.dev/kurier/internal/event"
 	"pgregory.net/rapid"
+
+	"kurier.dev/kurier/internal/event"
 )
 
 // Specs with a constant outcome for eventE.

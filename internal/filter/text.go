@@ -20,6 +20,7 @@ func newExact(name, want string) node {
 		}
 	case kindMediaType:
 		return mediaType{a, want, equalFold}
+	default:
 	}
 	return exact{a, want}
 }
@@ -61,8 +62,9 @@ func newPart(name, want string, has, hasFold func(s, part string) bool) node {
 		return timePart{part{a, want, has}}
 	case kindMediaType:
 		return mediaType{a, want, hasFold}
+	default:
+		return part{a, want, has}
 	}
-	return part{a, want, has}
 }
 
 func (x part) match(e Event) (bool, error) {
