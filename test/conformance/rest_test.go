@@ -1,0 +1,3 @@
+package conformance
+
+var pingParts, ingressParts, deliveryParts, furtherParts, eventParts, differenceParts []part
