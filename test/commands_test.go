@@ -76,3 +76,23 @@ func TestCIRunsTheCommandsOfPeople(t *testing.T) {
 		}
 	}
 }
+
+// TestComposeCommandsInDocs: the services that a page names are the file's.
+func TestComposeCommandsInDocs(t *testing.T) {
+	services := regexp.MustCompile(`(?m)^  ([a-z][a-z0-9-]*):`).FindAllStringSubmatch(read(t, "docker-compose.yaml"), -1)
+	have := map[string]bool{}
+	for _, s := range services {
+		have[s[1]] = true
+	}
+	command := regexp.MustCompile(`docker compose (?:logs -f|stop|start|restart|exec|up [^\n]*--scale) ([a-z][a-z0-9-]*)`)
+	for _, page := range []string{"README.md", "docs/troubleshooting.md", "docs/manifests.md", "docs/kafka.md"} {
+		if _, err := os.Stat(filepath.Join("..", page)); err != nil {
+			continue // TestREADMENamesTheMainCommands reads the one that must be there
+		}
+		for _, m := range command.FindAllStringSubmatch(read(t, page), -1) {
+			if !have[m[1]] {
+				t.Errorf("%s says %q, but docker-compose.yaml has no service %s", page, m[0], m[1])
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package box_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -90,7 +91,12 @@ func TestNamesAndPorts(t *testing.T) {
 	})}
 	served := make(chan error)
 	go func() { served <- server.Serve(listener) }()
-	t.Cleanup(func() { server.Close(); <-served })
+	t.Cleanup(func() {
+		server.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
 	network.Publish(t, "9999", "172.31.99.1:8080")
 
 	boxed := shell(t, network, a, "exec sleep 600", io.Discard)

@@ -42,6 +42,7 @@ func TestCompose(t *testing.T) {
 		s.healthy(t, s.boxes[name])
 	}
 	t.Run("environment", func(t *testing.T) { checkEnvironment(t, s) })
+	t.Run("addresses", func(t *testing.T) { checkAddresses(t, s) })
 	t.Run("every display has every event", func(t *testing.T) { checkTutorial(t, s) })
 	t.Run("dead letter", func(t *testing.T) { checkDeadLetter(t, s) })
 	t.Run("a display stops and starts", func(t *testing.T) { checkStoppedDisplay(t, s) })
@@ -92,6 +93,25 @@ func checkEnvironment(t *testing.T, s *stack) {
 		}
 		if len(have) > 0 {
 			t.Errorf("%s has variables that are not in the file: %v", name, have)
+		}
+	}
+}
+
+// checkAddresses: each service answers on its own address and port, and on nobody else's.
+func checkAddresses(t *testing.T, s *stack) {
+	open := map[string][]string{
+		"kafka": {"9092", "29092"}, "receiver": {"8080", "9090"}, "dispatcher": {"9090"},
+		"event-display1": {"8080"}, "event-display2": {"8080"}, "event-display3": {"8080"}, "event-display4": {"8080"},
+	}
+	for name, c := range s.boxes {
+		for _, port := range []string{"8080", "9090", "9092", "9093", "29092"} {
+			conn, err := s.network.Dial(t.Context(), "tcp", c.address+":"+port)
+			if err == nil {
+				conn.Close()
+			}
+			if want := slices.Contains(open[c.service.Name], port); (err == nil) != want {
+				t.Errorf("%s, port %s: open %v, want %v", name, port, err == nil, want)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -117,7 +118,7 @@ func removedTrigger(t *testing.T, s *harness.System) {
 	w.write()
 	harness.Eventually(t, harness.Wait, "the Trigger to be gone from the status", func() error {
 		if code, _, err := s.Get(s.Admin + "/status/" + w.ref("trigger", "t")); err != nil || code != http.StatusNotFound {
-			return fmt.Errorf("status %d, %v", code, err)
+			return errors.Join(fmt.Errorf("status %d", code), err)
 		}
 		return nil
 	})

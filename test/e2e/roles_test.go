@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -174,7 +175,7 @@ func unavailable(t *testing.T, s *harness.System, w *world) {
 		began := time.Now()
 		code, body, err := s.Post(s.Broker(w.ns, "b"), harness.Event{ID: "refused"})
 		if err != nil || code != http.StatusServiceUnavailable {
-			return fmt.Errorf("status %d, %v", code, err)
+			return errors.Join(fmt.Errorf("status %d", code), err)
 		}
 		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("503 came after %s, PRODUCE_TIMEOUT is 2 s", took)

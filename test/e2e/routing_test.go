@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -85,7 +86,7 @@ func checkFullEvent(t *testing.T, ns string, r harness.Request) {
 	if string(r.Body) != string(want.Data) {
 		t.Errorf("data is %q, want %q", r.Body, want.Data)
 	}
-	if r.Header.Get("Kn-Namespace") != ns || r.Header.Get("Prefer") != "reply" || r.Method != "POST" {
+	if r.Header.Get("Kn-Namespace") != ns || r.Header.Get("Prefer") != "reply" || r.Method != http.MethodPost {
 		t.Errorf("request %s with Kn-Namespace %q, Prefer %q", r.Method, r.Header.Get("Kn-Namespace"), r.Header.Get("Prefer"))
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -133,14 +132,8 @@ func (c *Cluster) boot(ctx context.Context) error {
 
 // await waits until a node answers and sees the given number of brokers.
 func (c *Cluster) await(ctx context.Context, n *node, brokers int) error {
-	var fatal error
-	err := poll(ctx, func() error {
-		if fatal = n.ended(); fatal != nil {
-			return nil
-		}
-		return answers(ctx, n.addr(), brokers)
-	})
-	if err := errors.Join(fatal, err); err != nil {
+	err := poll(ctx, n.proc.Done(), func() error { return answers(ctx, n.addr(), brokers) })
+	if err != nil {
 		return fmt.Errorf("wait for Kafka node %d: %w\n%s", n.id, err, n.logTail())
 	}
 	return nil

@@ -66,7 +66,7 @@ func (c *Cluster) AwaitNodes(t testing.TB, brokers int, within time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	for _, n := range c.nodes {
-		if n.ended() != nil {
+		if !n.running() {
 			continue
 		}
 		if err := c.await(ctx, n, brokers); err != nil {

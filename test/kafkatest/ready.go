@@ -13,8 +13,9 @@ import (
 // retryEvery is the pause between two looks at a Kafka that is not ready yet.
 const retryEvery = 50 * time.Millisecond
 
-// poll calls f until it returns nil or ctx ends, and then returns f's last error.
-func poll(ctx context.Context, f func() error) error {
+// poll calls f until it returns nil, and returns f's last error when ctx or the server ends
+// before.
+func poll(ctx context.Context, ended <-chan struct{}, f func() error) error {
 	tick := time.NewTicker(retryEvery)
 	defer tick.Stop()
 	for {
@@ -25,6 +26,8 @@ func poll(ctx context.Context, f func() error) error {
 		select {
 		case <-ctx.Done():
 			return err
+		case <-ended:
+			return fmt.Errorf("the server ended by itself: %w", err)
 		case <-tick.C:
 		}
 	}
