@@ -50,7 +50,7 @@ func (l *lazyClient) drop(client sarama.Client) {
 	defer func() { l.lock <- struct{}{} }()
 	if l.client == client {
 		l.client = nil
-		closeClient(client)
+		_ = closeClient(client) // it died: that it cannot say good-bye is no news
 	}
 }
 

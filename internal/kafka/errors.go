@@ -21,7 +21,7 @@ var (
 	// ErrStorageFull is returned by Produce when Kafka's policy refuses new
 	// records. The broker inside `kurier dev` does so when DATA_MAX_BYTES is
 	// reached by events that are not settled yet.
-	ErrStorageFull = errors.New("Kafka takes no new events for now: its storage is full (kurier dev: DATA_MAX_BYTES) and what it holds is not delivered yet")
+	ErrStorageFull = errors.New("the storage of Kafka is full, it takes no new events for now (kurier dev: DATA_MAX_BYTES) and what it holds is not delivered yet")
 
 	// ErrGroupActive is returned by Pin when a group has members but partitions
 	// without a commit, which then only its members can commit.

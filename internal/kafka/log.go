@@ -9,10 +9,14 @@ import (
 // debugLogger writes the Kafka client's own messages at debug.
 type debugLogger struct{ l *slog.Logger }
 
-func (d debugLogger) Print(v ...any)   { d.l.Debug(strings.TrimSpace(fmt.Sprint(v...))) }
-func (d debugLogger) Println(v ...any) { d.l.Debug(strings.TrimSpace(fmt.Sprintln(v...))) }
+func (d debugLogger) Print(v ...any) {
+	d.l.Debug("kafka client", "says", strings.TrimSpace(fmt.Sprint(v...)))
+}
+func (d debugLogger) Println(v ...any) {
+	d.l.Debug("kafka client", "says", strings.TrimSpace(fmt.Sprintln(v...)))
+}
 func (d debugLogger) Printf(format string, v ...any) {
-	d.l.Debug(strings.TrimSpace(fmt.Sprintf(format, v...)))
+	d.l.Debug("kafka client", "says", strings.TrimSpace(fmt.Sprintf(format, v...)))
 }
 
 func orDiscard(l *slog.Logger) *slog.Logger {

@@ -59,7 +59,7 @@ func (a *adminConn) listOffsets(partitions map[string][]int32, at int64) (topicO
 			return found, last
 		}
 		if try > 0 {
-			time.Sleep(offsetPause)
+			<-time.After(offsetPause)
 			_ = a.client.RefreshMetadata(keys(wanted)...)
 		}
 		answers, err := a.ListOffsets(wanted, nil)

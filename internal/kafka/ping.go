@@ -101,7 +101,7 @@ func (c *Cluster) WaitReady(ctx context.Context) error {
 		switch {
 		case err == nil:
 			if said != "" {
-				c.logger.Info("Kafka at " + c.address() + " answers")
+				c.logger.Info("Kafka answers", "at", c.address())
 			}
 			return nil
 		case ctx.Err() != nil:
@@ -110,7 +110,7 @@ func (c *Cluster) WaitReady(ctx context.Context) error {
 			return err
 		}
 		if reason := Describe(err); reason != said || time.Since(saidAt) >= sayAgain {
-			c.logger.Warn("waiting for Kafka at " + c.address() + ": " + reason + " (next try in " + wait.String() + ")")
+			c.logger.Warn("waiting for Kafka", "at", c.address(), "reason", reason, "next try in", wait)
 			said, saidAt = reason, time.Now()
 		}
 		timer := time.NewTimer(wait)

@@ -70,13 +70,13 @@ func TestWaitReadySaysWhatItWaitsFor(t *testing.T) {
 	ready := make(chan error, 1)
 	go func() { ready <- c.WaitReady(testContext(t)) }()
 	eventually(t, "it says that it waits", func() bool {
-		return strings.Contains(log.String(), "waiting for Kafka at kafka.example:9092: connection refused (next try in ")
+		return strings.Contains(log.String(), `msg="waiting for Kafka" at=kafka.example:9092 reason="connection refused"`)
 	})
 	up.Store(true)
 	if err := <-ready; err != nil {
 		t.Fatal(err)
 	}
-	if text := log.String(); strings.Count(text, "waiting for Kafka") != 1 || !strings.Contains(text, "Kafka at kafka.example:9092 answers") {
+	if text := log.String(); strings.Count(text, "waiting for Kafka") != 1 || !strings.Contains(text, `msg="Kafka answers" at=kafka.example:9092`) {
 		t.Errorf("log:\n%s", text)
 	}
 }

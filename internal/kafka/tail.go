@@ -43,7 +43,7 @@ func (c *Cluster) tail(ctx context.Context, topic string, from TailFrom, fn func
 	if err != nil {
 		return err
 	}
-	defer closeClient(client)
+	defer func() { _ = closeClient(client) }()
 	consumer, err := sarama.NewConsumerFromClient(client)
 	if err != nil {
 		return err
@@ -116,6 +116,7 @@ func (t *tail) starts(from TailFrom) (map[int32]span, error) {
 			s.start = oldest
 		case TailLast:
 			s.start = max(oldest, newest-int64(from.N))
+		case TailNewest:
 		}
 		spans[partition] = s
 	}

@@ -33,6 +33,7 @@ func (w *topicWork) answerError(spec TopicSpec, answer sarama.KError, detail str
 		return topicErrorf(spec.Name, ReasonInvalidTopic, answer,
 			"Kafka does not accept the topic name %s%s: use letters, digits, '.', '_' and '-', at most 249, and no name that differs from another only in '.' and '_'",
 			spec.Name, inBrackets(detail))
+	default:
 	}
 	return topicErrorf(spec.Name, ReasonInvalidTopic, answer,
 		"Kafka refuses topic %s: %s%s: correct the topic's settings in the manifest", spec.Name, Describe(answer), inBrackets(detail))

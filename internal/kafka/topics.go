@@ -233,8 +233,9 @@ func temporary(answer sarama.KError) bool {
 	switch answer {
 	case sarama.ErrTopicAlreadyExists, sarama.ErrRequestTimedOut, sarama.ErrLeaderNotAvailable, sarama.ErrThrottlingQuotaExceeded:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 func detailOf(spec TopicSpec) *sarama.TopicDetail {

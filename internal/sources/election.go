@@ -196,11 +196,10 @@ func (l *groupLease) Last(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	text, ok := strings.CutPrefix(metadata, metadataPrefix)
-	millis, parseErr := strconv.ParseInt(text, 10, 64)
-	if !ok || parseErr != nil {
-		return time.Time{}, nil
+	if millis, err := strconv.ParseInt(text, 10, 64); ok && err == nil {
+		return time.UnixMilli(millis), nil
 	}
-	return time.UnixMilli(millis), nil
+	return time.Time{}, nil
 }
 
 // Commit implements lease.

@@ -111,7 +111,7 @@ func TestEachTickOnceWithItsTimeCommittedFirst(t *testing.T) {
 		r, l := &recorder{begin: time.Now()}, &scripted{}
 		second := Ping{Namespace: "n", Name: "b", Schedule: "30 * * * * *", Target: Target{URL: "b"}}
 		_, stop := owning(t, r, l, minute("a"), second)
-		time.Sleep(2*time.Minute + 45*time.Second)
+		elapse(2*time.Minute + 45*time.Second)
 		stop()
 		if got := r.list(); got != "b@30s a@1m0s b@1m30s a@2m0s b@2m30s" {
 			t.Errorf("sent %s", got)
@@ -134,9 +134,9 @@ func TestMissedTickOfTheOwnerBefore(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := &recorder{begin: time.Now()}
-			time.Sleep(tc.late)
+			elapse(tc.late)
 			_, stop := owning(t, r, &scripted{last: r.begin.Add(tc.last)}, minute("a"))
-			time.Sleep(time.Minute)
+			elapse(time.Minute)
 			stop()
 			if got := r.list(); got != tc.want {
 				t.Errorf("%s: sent %q, want %q", name, got, tc.want)
@@ -148,9 +148,9 @@ func TestMissedTickOfTheOwnerBefore(t *testing.T) {
 func TestNobodyBeforeMeansFromNowOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{begin: time.Now()}
-		time.Sleep(time.Second)
+		elapse(time.Second)
 		_, stop := owning(t, r, &scripted{}, minute("a"))
-		time.Sleep(30 * time.Second)
+		elapse(30 * time.Second)
 		stop()
 		if got := r.list(); got != "" {
 			t.Errorf("sent %s", got)
@@ -168,11 +168,11 @@ func TestNothingIsSentWithoutACommit(t *testing.T) {
 			return nil
 		}}
 		_, stop := owning(t, r, l, minute("a"))
-		time.Sleep(61 * time.Second)
+		elapse(61 * time.Second)
 		if got := r.list(); got != "" {
 			t.Errorf("sent %s before the commit", got)
 		}
-		time.Sleep(10 * time.Second)
+		elapse(10 * time.Second)
 		stop()
 		if got := r.list(); got != "a@1m2s" {
 			t.Errorf("sent %s", got)
@@ -187,7 +187,7 @@ func TestNothingIsSentWithoutACommit(t *testing.T) {
 			return nil
 		}}
 		_, stop := owning(t, r, l, minute("a"))
-		time.Sleep(121 * time.Second)
+		elapse(121 * time.Second)
 		stop()
 		if got := r.list(); got != "a@2m0s" {
 			t.Errorf("sent %s", got)
@@ -200,7 +200,7 @@ func TestFencedOwnerStops(t *testing.T) {
 		r := &recorder{begin: time.Now()}
 		l := &scripted{answer: func(int) error { return fmt.Errorf("x: %w", kafka.ErrFenced) }}
 		_, stop := owning(t, r, l, minute("a"))
-		time.Sleep(5 * time.Minute)
+		elapse(5 * time.Minute)
 		stop()
 		if got := r.list(); got != "" || l.asked != 1 {
 			t.Errorf("sent %q after %d commits", got, l.asked)
@@ -212,17 +212,17 @@ func TestChangesAreLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{begin: time.Now()}
 		s, stop := owning(t, r, &scripted{}, minute("a"))
-		time.Sleep(70 * time.Second) // a fired at 1m
+		elapse(70 * time.Second) // a fired at 1m
 		faster := minute("a")
 		faster.Schedule = "*/20 * * * * *"
 		if err := s.Apply([]Ping{faster, minute("b")}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(35 * time.Second) // a at 1m20s and 1m40s
+		elapse(35 * time.Second) // a at 1m20s and 1m40s
 		if err := s.Apply([]Ping{minute("b")}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(30 * time.Second) // b at 2m
+		elapse(30 * time.Second) // b at 2m
 		stop()
 		if got := r.list(); got != "a@1m0s a@1m20s a@1m40s b@2m0s" {
 			t.Errorf("sent %s", got)
@@ -238,7 +238,7 @@ func TestRetries(t *testing.T) {
 			return errors.New("503")
 		}}
 		s, stop := owning(t, r, &scripted{}, minute("a"))
-		time.Sleep(90 * time.Second)
+		elapse(90 * time.Second)
 		stop()
 		if len(times) != 6 {
 			t.Fatalf("%d attempts", len(times))
@@ -246,9 +246,10 @@ func TestRetries(t *testing.T) {
 		if first := times[0].Sub(r.begin.Add(time.Minute)); first < 0 || first >= 500*time.Millisecond {
 			t.Errorf("jitter %v", first)
 		}
-		for i, want := range []time.Duration{50, 100, 200, 400, 800} {
-			if got := times[i+1].Sub(times[i]); got != want*time.Millisecond {
-				t.Errorf("pause %d is %v, want %v", i, got, want*time.Millisecond)
+		for i, milliseconds := range []int{50, 100, 200, 400, 800} {
+			want := time.Duration(milliseconds) * time.Millisecond
+			if got := times[i+1].Sub(times[i]); got != want {
+				t.Errorf("pause %d is %v, want %v", i, got, want)
 			}
 		}
 		ids := map[string]bool{}
@@ -269,7 +270,7 @@ func TestNoRetryWhenItCannotHelp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{begin: time.Now(), answer: func(int) error { return errors.New("400") }}
 		_, stop := owning(t, r, &scripted{}, minute("a"))
-		time.Sleep(90 * time.Second)
+		elapse(90 * time.Second)
 		stop()
 		if len(r.events) != 1 {
 			t.Errorf("%d attempts", len(r.events))
@@ -283,7 +284,7 @@ func TestSlowSinkIsBounded(t *testing.T) {
 		every := minute("a")
 		every.Schedule = "* * * * * *"
 		s, stop := owning(t, r, &scripted{}, every)
-		time.Sleep(30*time.Second + 900*time.Millisecond)
+		elapse(30*time.Second + 900*time.Millisecond)
 		stop()
 		if got := testutil.ToFloat64(s.metrics.ticks.WithLabelValues("n", "a", "skipped")); got != 20 {
 			t.Errorf("skipped = %v, want 20", got)
@@ -326,3 +327,6 @@ func TestEvent(t *testing.T) {
 		t.Error("no data have a content type")
 	}
 }
+
+// elapse lets virtual time pass.
+func elapse(d time.Duration) { <-time.After(d) }

@@ -227,7 +227,7 @@ func TestErrorsOfTheBrokerAreLogged(t *testing.T) {
 	l := logger{slog.New(slog.NewTextHandler(&text, nil))}
 	l.Logf(1, "disk %s", "full")
 	l.Logf(3, "request")
-	if !strings.Contains(text.String(), "embedded broker: disk full") || strings.Contains(text.String(), "request") {
+	if !strings.Contains(text.String(), `says="disk full"`) || strings.Contains(text.String(), "request") {
 		t.Errorf("log: %s", text.String())
 	}
 }

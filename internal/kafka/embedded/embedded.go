@@ -79,7 +79,7 @@ func Start(o Options) (*Broker, error) {
 	}
 	b := &Broker{o: o, logger: o.Logger}
 	if err := b.start(); err != nil {
-		b.release()
+		_ = b.release() // the first error says more
 		return nil, err
 	}
 	return b, nil
@@ -180,8 +180,9 @@ type logger struct{ l *slog.Logger }
 func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
 	switch level {
 	case kfake.LogLevelError:
-		l.l.Error("embedded broker: " + fmt.Sprintf(format, args...))
+		l.l.Error("embedded broker", "says", fmt.Sprintf(format, args...))
 	case kfake.LogLevelWarn:
-		l.l.Debug("embedded broker: " + fmt.Sprintf(format, args...))
+		l.l.Debug("embedded broker", "says", fmt.Sprintf(format, args...))
+	default:
 	}
 }

@@ -31,7 +31,7 @@ func listen(port int, b *budget) (*network, error) {
 		return n, nil
 	}
 	var err error
-	if n.tcp, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err != nil {
+	if n.tcp, err = new(net.ListenConfig).Listen(context.Background(), "tcp", fmt.Sprintf("127.0.0.1:%d", port)); err != nil {
 		return nil, fmt.Errorf("embedded broker: port %d: %w: choose another port or none", port, err)
 	}
 	n.accepter.Go(n.acceptTCP)

@@ -23,32 +23,32 @@ const victimDir = "KURIER_TEST_EMBEDDED_VICTIM"
 func victim(dir string) {
 	b, err := Start(Options{DataDir: dir})
 	if err != nil {
-		fmt.Println("error", err)
+		fmt.Fprintln(os.Stdout, "error", err)
 		os.Exit(1)
 	}
 	_ = b.Kfake().CreateTopic("t", 1, nil)
 	cl, err := kgo.NewClient(clientOptions(b)...)
 	if err != nil {
-		fmt.Println("error", err)
+		fmt.Fprintln(os.Stdout, "error", err)
 		os.Exit(1)
 	}
 	for i := 0; ; i++ {
 		rec := &kgo.Record{Topic: "t", Value: []byte(strings.Repeat("x", 1+i%3000))}
 		cl.Produce(context.Background(), rec, func(rec *kgo.Record, err error) {
 			if err != nil {
-				fmt.Println("error", err)
+				fmt.Fprintln(os.Stdout, "error", err)
 				return
 			}
-			fmt.Println(rec.Offset, len(rec.Value))
+			fmt.Fprintln(os.Stdout, rec.Offset, len(rec.Value))
 		})
 		if i%50 == 49 {
 			if err := cl.Flush(context.Background()); err != nil {
-				fmt.Println("error", err)
+				fmt.Fprintln(os.Stdout, "error", err)
 			}
 			if err := commit(cl, "g", "t", int64(i), "a map"); err != nil {
-				fmt.Println("error", err)
+				fmt.Fprintln(os.Stdout, "error", err)
 			}
-			fmt.Println("committed", i)
+			fmt.Fprintln(os.Stdout, "committed", i)
 		}
 	}
 }

@@ -135,7 +135,7 @@ func (k *keeper) admit(logs []log, used int64) {
 	k.mu.Unlock()
 	switch {
 	case now && !was:
-		k.b.logger.Warn(k.fullText(logs, used))
+		k.b.logger.Warn("embedded broker is full", "reason", k.fullText(logs, used))
 	case was && !now:
 		k.b.logger.Info("embedded broker: there is room again, events are accepted", "bytes", used)
 	}
@@ -175,7 +175,7 @@ func (k *keeper) fullText(logs []log, used int64) string {
 			worst = l
 		}
 	}
-	text := fmt.Sprintf("embedded broker: %d of %d bytes (DATA_MAX_BYTES) are used by events that are not delivered yet: new events are refused with 503; most are in topic %s",
+	text := fmt.Sprintf("%d of %d bytes (DATA_MAX_BYTES) are used by events that are not delivered yet: new events are refused with 503; most are in topic %s",
 		used, k.b.o.MaxBytes, worst.topic)
 	if worst.holder != "" {
 		text += fmt.Sprintf(", where group %s is behind", worst.holder)
