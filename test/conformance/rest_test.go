@@ -1,3 +1,3 @@
 package conformance
 
-var pingParts, ingressParts, deliveryParts, furtherParts, eventParts, differenceParts []part
+var pingParts, furtherParts, differenceParts []part
