@@ -17,6 +17,9 @@ func TestMain(m *testing.M) {
 // needBoxes skips where boxes, Java or Maven are missing, or fails where nothing may be.
 func needBoxes(t *testing.T) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: needs the image and a real Kafka")
+	}
 	if err := box.Available(); err != nil {
 		kafkatest.SkipOrFail(t, err.Error())
 	}

@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+
+	"kurier.dev/kurier/test/kafkatest"
 )
 
 // EnvBinary names a kurier binary to test instead of building one.
@@ -22,9 +24,12 @@ var built struct {
 }
 
 // Binary returns the path of the kurier binary, built once per test binary, with the race
-// detector when this test binary has it. A data race ends the process with status 66.
+// detector when this test binary has it; with -short the test is skipped. A data race ends the process with status 66.
 func Binary(t testing.TB) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: needs the built binary")
+	}
 	if path := os.Getenv(EnvBinary); path != "" {
 		return path
 	}
@@ -43,7 +48,16 @@ func build() (string, error) {
 	if raceEnabled {
 		name, args = "kurier-test-race", append(args, "-race")
 	}
-	path := filepath.Join(Root(), "bin", name)
+	bin := filepath.Join(Root(), "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return "", fmt.Errorf("make the folder for binaries: %w", err)
+	}
+	unlock, err := kafkatest.Lock(filepath.Join(bin, ".lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	path := filepath.Join(bin, name)
 	cmd := exec.Command("go", append(args, "-o", path, "./cmd/kurier")...)
 	cmd.Dir = Root()
 	var out bytes.Buffer

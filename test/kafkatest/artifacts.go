@@ -53,7 +53,7 @@ func Libraries(ctx context.Context) (string, error) {
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return "", fmt.Errorf("create the cache folder: %w", err)
 	}
-	unlock, err := lockFile(filepath.Join(home, "lock"))
+	unlock, err := Lock(filepath.Join(home, "lock"))
 	if err != nil {
 		return "", err
 	}
@@ -92,8 +92,9 @@ func download(ctx context.Context, home, libs string) error {
 	return nil
 }
 
-// lockFile takes an exclusive lock that the kernel gives back when the process dies.
-func lockFile(path string) (unlock func(), err error) {
+// Lock takes an exclusive lock on a file, which is made if need be, and waits for whoever
+// has it. The kernel gives it back when the process dies.
+func Lock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open the lock file: %w", err)

@@ -83,6 +83,9 @@ func Start(t testing.TB, o Options) *Cluster {
 
 func require(t testing.TB, start func() (*Cluster, error)) *Cluster {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: needs a real Kafka")
+	}
 	c, err := start()
 	var missing *Unavailable
 	switch {
