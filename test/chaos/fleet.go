@@ -100,10 +100,10 @@ type Fleet struct {
 	Receivers, Dispatchers []*Process
 	Namespace              string
 	version                int // of the manifests
-	subscribers            []*Subscriber
+	triggers               []Trigger
 }
 
-// The sizes of the fleet. Each process is one client of the Kafka, receivers first.
+// The sizes of a run's fleet. Each process is one client of the Kafka, receivers first.
 const (
 	receivers   = 2
 	dispatchers = 3
@@ -111,10 +111,13 @@ const (
 	Partitions = 12
 )
 
-// NewFleet prepares the processes without starting them.
-func NewFleet(t testing.TB, k *Kafka, namespace string, env harness.Env) *Fleet {
+// NewFleet prepares processes for triggers without starting them. bootstrap is where a
+// client, receivers first, finds Kafka.
+func NewFleet(t testing.TB, namespace string, triggers []Trigger, receivers, dispatchers int,
+	bootstrap func(client int) string, env harness.Env,
+) *Fleet {
 	t.Helper()
-	f := &Fleet{Namespace: namespace}
+	f := &Fleet{Namespace: namespace, triggers: triggers}
 	env = harness.Env{
 		"LOG_FORMAT": "json", "PRODUCE_TIMEOUT": "PT5S", "SHUTDOWN_TIMEOUT": "PT8S",
 	}.With(env)
@@ -125,13 +128,14 @@ func NewFleet(t testing.TB, k *Kafka, namespace string, env harness.Env) *Fleet 
 			role, n = "dispatcher", client-receivers
 		}
 		p := &Process{t: t, Name: fmt.Sprintf("%s-%d", role, n)}
-		own := env.With(harness.Env{"KAFKA_BOOTSTRAP_SERVERS": k.Bootstrap(client), "INSTANCE_NAME": p.Name})
+		own := env.With(harness.Env{"KAFKA_BOOTSTRAP_SERVERS": bootstrap(client), "INSTANCE_NAME": p.Name})
 		if first == nil {
 			first = harness.NewSystem(t, own, role)
 			p.System = first
 		} else {
 			p.System = first.Sibling(t, own, role)
 		}
+		moor(t, p.System)
 		if role == "receiver" {
 			f.Receivers = append(f.Receivers, p)
 		} else {
@@ -154,10 +158,20 @@ func (f *Fleet) Start() {
 	for _, p := range f.All() {
 		p.AwaitReady(p.t)
 	}
-	for _, s := range f.subscribers {
-		ref := "trigger/" + f.Namespace + "/" + s.name()
-		f.Dispatchers[0].AwaitObjects(f.Dispatchers[0].t, ref)
+	f.AwaitTriggers()
+}
+
+// AwaitTriggers waits until all triggers are Ready.
+func (f *Fleet) AwaitTriggers() {
+	for _, t := range f.triggers {
+		f.Dispatchers[0].AwaitObjects(f.Dispatchers[0].t, "trigger/"+f.Namespace+"/"+t.Name)
 	}
+}
+
+// Write replaces the manifests.
+func (f *Fleet) Write(manifests string) {
+	p := f.All()[0]
+	p.System.Write(p.t, "all.yaml", manifests, nil)
 }
 
 // Recount reads all logs.

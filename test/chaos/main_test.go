@@ -1,6 +1,9 @@
 package chaos
 
 import (
+	"flag"
+	"fmt"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -8,4 +11,16 @@ import (
 	"kurier.dev/kurier/test/kafkatest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(kafkatest.Main(m)) }
+// parallel tests: they wait for timers and processes most of their time.
+const parallel = 5
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		if err := flag.Set("test.parallel", fmt.Sprint(parallel)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	goleak.VerifyTestMain(kafkatest.Main(m))
+}

@@ -68,7 +68,7 @@ func StartKafka(t testing.TB, clients int) *Kafka {
 
 // prepare chooses ports, starts the proxies and writes the nodes' folders.
 func (k *Kafka) prepare(clients int) error {
-	ports, err := kafkatest.FreePorts(Nodes * (2 + clients))
+	ports, err := ports(Nodes * (2 + clients))
 	if err != nil {
 		return err
 	}

@@ -114,10 +114,10 @@ func cutAndKill(ctx context.Context, p *player) {
 // editManifests writes a file that cannot be read and then a new version.
 func editManifests(ctx context.Context, p *player) {
 	whole := p.History.Break(EditManifests, fmt.Sprint("version ", p.Fleet.version+1))
-	p.write(Broken)
+	p.Fleet.Write(Broken)
 	Pass(ctx, p.between(time.Second, 2*time.Second))
 	p.Fleet.version++
-	p.write(p.Fleet.Manifests(p.Fleet.version, Partitions, Nodes))
+	p.Fleet.Write(p.version(p.Fleet.version))
 	Pass(ctx, p.between(time.Second, 2*time.Second))
 	whole()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ type Producers struct {
 	Workers int
 	Keys    int     // each worker's
 	Rate    float64 // events per second, all workers together
+	Padding int     // bytes that an extension attribute adds to each event
 }
 
 const (
@@ -81,6 +83,9 @@ func (p *Producers) try(client *http.Client, url string, event, key int) bool {
 	}
 	if key != NoKey {
 		req.Header.Set("Ce-Partitionkey", fmt.Sprint("key-", key))
+	}
+	if p.Padding > 0 {
+		req.Header.Set("Ce-Padding", strings.Repeat("x", p.Padding))
 	}
 	resp, err := client.Do(req)
 	if err != nil {

@@ -64,33 +64,29 @@ func setting[T any](t testing.TB, name string, otherwise T, parse func(string) (
 	return value
 }
 
+func parseSeed(text string) (uint64, error) { return strconv.ParseUint(text, 10, 64) }
+
 // NewRun starts everything and waits until it is ready. All ends with the test.
 func NewRun(t testing.TB) *Run {
 	t.Helper()
 	r := &Run{t: t}
 	r.Time = setting(t, EnvTime, shortRun, time.ParseDuration)
-	r.Seed = setting(t, EnvSeed, rand.Uint64()%1e6, func(s string) (uint64, error) { return strconv.ParseUint(s, 10, 64) })
+	r.Seed = setting(t, EnvSeed, rand.Uint64()%1e6, parseSeed)
 	t.Logf("chaos: seed %d, %s; play it again with %s=%d %s=%s", r.Seed, r.Time, EnvSeed, r.Seed, EnvTime, r.Time)
 	r.Kafka = StartKafka(t, receivers+dispatchers)
 	namespace := harness.Namespace(t)
 	r.History = NewHistory(triggers(namespace)...)
-	r.Fleet = NewFleet(t, r.Kafka, namespace, nil)
+	r.Fleet = NewFleet(t, namespace, r.History.Triggers, receivers, dispatchers, r.Kafka.Bootstrap, nil)
 	for i, rest := range []time.Duration{freeRest, orderedRest, keyedRest} {
 		r.subs = append(r.subs, NewSubscriber(t, r.History, i, r.Seed, rest))
 	}
-	r.Fleet.subscribers = r.subs
-	r.write(r.Fleet.Manifests(0, Partitions, Nodes))
+	r.Fleet.Write(r.version(0))
 	r.Fleet.Start()
-	r.Watcher = &Watcher{History: r.History, Kafka: r.Kafka}
+	r.Watcher = &Watcher{History: r.History, Brokers: r.Kafka.Inside(), Partitions: Partitions}
 	if err := r.Watcher.Identify(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func (r *Run) write(manifests string) {
-	r.t.Helper()
-	r.Fleet.Receivers[0].Write(r.t, "all.yaml", manifests, nil)
 }
 
 // Play sends events and deals faults until the time is over, repairs everything, waits
@@ -119,7 +115,7 @@ func (r *Run) Play() *Verdict {
 	for _, p := range r.Fleet.All() {
 		p.Down()
 	}
-	return r.judge()
+	return judge(r.t, r.History, r.Watcher, r.Fleet)
 }
 
 func (r *Run) producers(ctx context.Context) func() {
@@ -145,26 +141,30 @@ func (r *Run) settle(ctx context.Context) {
 	r.t.Logf("chaos: everything was settled %s after the last event", time.Since(began).Round(time.Second))
 }
 
-// judge completes the History and checks it.
-func (r *Run) judge() *Verdict {
-	r.t.Helper()
-	for i, t := range r.History.Triggers {
-		if t.Order == Unordered {
-			if err := r.Watcher.ReadDead(r.t.Context(), i); err != nil {
-				r.t.Error(err)
-			}
+// judge completes a History and checks it. Every violation fails the test.
+func judge(t testing.TB, h *History, w *Watcher, f *Fleet) *Verdict {
+	t.Helper()
+	for i := range h.Triggers {
+		if err := w.ReadDead(t.Context(), i); err != nil {
+			t.Error(err)
 		}
 	}
-	if err := r.Fleet.Recount(r.History); err != nil {
-		r.t.Error(err)
+	if err := f.Recount(h); err != nil {
+		t.Error(err)
 	}
-	v := Check(r.History)
+	return report(t, h)
+}
+
+// report checks a History. Every violation fails the test.
+func report(t testing.TB, h *History) *Verdict {
+	t.Helper()
+	v := Check(h)
 	for i, f := range v.Violations {
 		if i == shownFindings {
-			r.t.Errorf("… and %d more violations", len(v.Violations)-i)
+			t.Errorf("… and %d more violations", len(v.Violations)-i)
 			break
 		}
-		r.t.Error(f)
+		t.Error(f)
 	}
 	return v
 }

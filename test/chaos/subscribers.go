@@ -37,7 +37,11 @@ type Subscriber struct {
 	mood    atomic.Int32
 	sink    atomic.Int32 // the mood of the dead letter sink
 	proxy   *Proxy
+	decide  atomic.Pointer[Decision]
 }
+
+// Decision answers a request with a status; 0 hangs up.
+type Decision func(r *http.Request, q *Request) int
 
 // Shares of events that are bad, in 1/1000.
 const (
@@ -69,8 +73,11 @@ func (s *Subscriber) URL() string { return "http://" + s.proxy.Addr() + "/events
 // Sink is the address of the dead letter sink.
 func (s *Subscriber) Sink() string { return "http://" + s.proxy.Addr() + "/dead" }
 
-// Feel changes the mood; FeelSink that of the dead letter sink.
+// Feel changes the mood.
 func (s *Subscriber) Feel(m Mood) { s.mood.Store(int32(m)) }
+
+// Decide lets a function answer instead of the moods.
+func (s *Subscriber) Decide(d Decision) { s.decide.Store(&d) }
 
 // FeelSink changes the mood of the dead letter sink.
 func (s *Subscriber) FeelSink(m Mood) { s.sink.Store(int32(m)) }
@@ -83,7 +90,11 @@ func (s *Subscriber) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	q := s.read(r, body)
 	number := s.history.Begin(q)
-	status := s.answer(r, &q)
+	decide := Decision(s.answer)
+	if d := s.decide.Load(); d != nil {
+		decide = *d
+	}
+	status := decide(r, &q)
 	if r.Context().Err() != nil && status/100 != 2 {
 		status = 0
 	}

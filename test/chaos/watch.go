@@ -14,8 +14,9 @@ import (
 
 // Watcher reads from Kafka, past the proxies, what Kurier does there.
 type Watcher struct {
-	History *History
-	Kafka   *Kafka
+	History    *History
+	Brokers    []string
+	Partitions int
 }
 
 const (
@@ -45,7 +46,7 @@ func (w *Watcher) Run(ctx context.Context) {
 }
 
 func (w *Watcher) client(options ...kgo.Opt) (*kgo.Client, error) {
-	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(w.Kafka.Inside()...), kgo.MetadataMinAge(time.Second))...)
+	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(w.Brokers...), kgo.MetadataMinAge(time.Second))...)
 	if err != nil {
 		return nil, fmt.Errorf("configure a client: %w", err)
 	}
@@ -61,7 +62,7 @@ func (w *Watcher) look(ctx context.Context, client *kgo.Client, trigger int) {
 	req.Group = t.Group
 	topic := kmsg.NewOffsetFetchRequestTopic()
 	topic.Topic = t.Topic
-	for p := range Partitions {
+	for p := range w.Partitions {
 		topic.Partitions = append(topic.Partitions, int32(p))
 	}
 	req.Topics = append(req.Topics, topic)
@@ -112,7 +113,7 @@ func (w *Watcher) ReadDead(ctx context.Context, trigger int) error {
 		return err
 	}
 	defer client.Close()
-	left, err := ends(ctx, client, topic)
+	left, err := ends(ctx, client, topic, w.Partitions)
 	if err != nil {
 		return err
 	}
@@ -134,12 +135,12 @@ func (w *Watcher) ReadDead(ctx context.Context, trigger int) error {
 }
 
 // ends counts a topic's records; nothing is ever deleted here.
-func ends(ctx context.Context, client *kgo.Client, topic string) (records int64, err error) {
+func ends(ctx context.Context, client *kgo.Client, topic string, partitions int) (records int64, err error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID = -1
 	t := kmsg.NewListOffsetsRequestTopic()
 	t.Topic = topic
-	for p := range Partitions {
+	for p := range partitions {
 		one := kmsg.NewListOffsetsRequestTopicPartition()
 		one.Partition, one.Timestamp = int32(p), -1
 		t.Partitions = append(t.Partitions, one)
@@ -172,7 +173,7 @@ func (w *Watcher) Drained(ctx context.Context) error {
 	defer client.Close()
 	for trigger := range w.History.Triggers {
 		w.look(ctx, client, trigger)
-		end, err := ends(ctx, client, w.History.Triggers[trigger].Topic)
+		end, err := ends(ctx, client, w.History.Triggers[trigger].Topic, w.Partitions)
 		if err != nil {
 			return err
 		}
