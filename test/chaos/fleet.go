@@ -16,10 +16,9 @@ import (
 // test's goroutine.
 type Process struct {
 	*harness.System
-	t     testing.TB
-	Name  string
-	runs  []*harness.Command
-	ready bool
+	t    testing.TB
+	Name string
+	runs []*harness.Command
 }
 
 // exitWithin is more than SHUTDOWN_TIMEOUT.
@@ -171,7 +170,7 @@ func (f *Fleet) AwaitTriggers() {
 // Write replaces the manifests.
 func (f *Fleet) Write(manifests string) {
 	p := f.All()[0]
-	p.System.Write(p.t, "all.yaml", manifests, nil)
+	p.Write(p.t, "all.yaml", manifests, nil)
 }
 
 // Recount reads all logs.

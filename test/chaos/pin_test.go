@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -98,13 +99,15 @@ func pinOnce(t *testing.T, kafka *kafkatest.Cluster, rng *rand.Rand, round int) 
 // firstReady is when any process says that the trigger is Ready.
 func (f *Fleet) firstReady(ctx context.Context, h *History) Instant {
 	ref := "trigger/" + f.Namespace + "/" + f.triggers[0].Name
+	ready := func(p *Process) bool {
+		o, err := p.Status(ref)
+		return err == nil && o.Condition("Ready").Status == "True"
+	}
 	_ = harness.Until(harness.Wait, func() error {
-		for _, p := range f.All() {
-			if o, err := p.Status(ref); err == nil && o.Condition("Ready").Status == "True" || ctx.Err() != nil {
-				return nil
-			}
+		if ctx.Err() == nil && !slices.ContainsFunc(f.All(), ready) {
+			return fmt.Errorf("nobody says that %s is Ready", ref)
 		}
-		return fmt.Errorf("nobody says that %s is Ready", ref)
+		return nil
 	})
 	return h.Now()
 }

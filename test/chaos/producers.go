@@ -71,7 +71,7 @@ func (p *Producers) send(ctx context.Context, client *http.Client, key, worker i
 
 // try sends once. An event under way is always waited for: its answer is history.
 func (p *Producers) try(client *http.Client, url string, event, key int) bool {
-	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(payload(event))) //nolint:noctx // the client's timeout bounds it
+	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(payload(event)))
 	if err != nil {
 		return false
 	}

@@ -132,7 +132,7 @@ func (l *link) run() {
 }
 
 func (l *link) dial() bool {
-	conn, err := net.DialTimeout("tcp", l.proxy.target, dialWithin) //nolint:noctx // bounded, and its end is the reset of the link
+	conn, err := net.DialTimeout("tcp", l.proxy.target, dialWithin)
 	if err != nil {
 		return false
 	}

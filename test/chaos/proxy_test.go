@@ -79,7 +79,7 @@ func TestProxyForwards(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	_ = c.conn.(*net.TCPConn).CloseWrite()
-	if _, err := c.say("", plenty); err != io.EOF {
+	if _, err := c.say("", plenty); !errors.Is(err, io.EOF) {
 		t.Errorf("after the end: %v, want EOF", err)
 	}
 }

@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -173,4 +172,4 @@ func report(t testing.TB, h *History) *Verdict {
 const shownFindings = 25
 
 // fail reports an error of another goroutine.
-func (r *Run) fail(format string, args ...any) { r.t.Error(fmt.Sprintf(format, args...)) }
+func (r *Run) fail(format string, args ...any) { r.t.Errorf(format, args...) }

@@ -63,7 +63,7 @@ func newSmall(t *testing.T, partitions, dispatchers int, env harness.Env, wishes
 }
 
 // write writes the manifests as the specs are now.
-func (s *small) write() { s.Fleet.Write(manifests(s.Namespace, s.partitions, 1, s.specs...)) }
+func (s *small) write() { s.Write(manifests(s.Namespace, s.partitions, 1, s.specs...)) }
 
 // watch records positions until the returned function is called.
 func (s *small) watch() (stop func()) { return s.background(s.watcher.Run) }
