@@ -82,7 +82,14 @@ func (p *process) Status(ctx context.Context) ([]status.Object, error) {
 	}
 	v.subscribers(done)
 	objects = append(objects, done...)
+	flows := v.flows(objects)
+	for i := range flows {
+		flows[i].conditions()
+	}
 	p.history.Stamp(time.Now(), objects)
+	for i := range flows {
+		flows[i].list()
+	}
 	return objects, nil
 }
 

@@ -78,6 +78,10 @@ func (r *resolver) refURL(m *manifest, d *destination) (base string, owner *mani
 		owner = r.index[ref.key()]
 	case groupKind{messagingGroup, kindChannel}, groupKind{messagingGroup, kindKafkaChannel}, groupKind{messagingGroup, kindInMemoryChannel}:
 		owner = r.channel(ref)
+	case groupKind{flowsGroup, kindSequence}, groupKind{flowsGroup, kindParallel}:
+		if f := r.flows[r.index[ref.key()]]; f != nil {
+			owner = f.channels[0]
+		}
 	default:
 		why = cause{"AddressUnknown", fmt.Sprintf("Kurier knows no address of %s %s: give a uri instead", refVersion(ref), ref.kind)}
 		r.nowhere(m, d, why.message)

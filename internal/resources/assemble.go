@@ -23,6 +23,8 @@ func (r *resolver) plan() *Plan {
 			p.Consumers = append(p.Consumers, r.planTrigger(object, m, body))
 		case *subscription:
 			p.Consumers = append(p.Consumers, r.planSubscription(object, m, body))
+		case *sequence, *parallel:
+			p.Flows = append(p.Flows, r.planFlow(object, m))
 		case *pingSource:
 			p.Pings = append(p.Pings, r.planPing(object, m, body))
 		case *service:
@@ -66,6 +68,9 @@ func newObject(m *manifest) *Object {
 	o := &Object{
 		Ref: m.ref, APIVersion: m.apiVersion, UID: m.uid, Labels: m.labels, Annotations: m.annotations,
 		Generation: m.generation, File: m.file, Line: m.line,
+	}
+	if m.made != nil {
+		o.Owner = m.made.ref
 	}
 	if m.kind == kindSecret { // kubectl keeps a copy of the whole object there
 		o.Annotations = nil

@@ -20,6 +20,8 @@ type template struct {
 	kind      string
 	defaulted bool
 	topic     channelTopic
+	spec      *node     // as written; nil when it is absent
+	delivery  *delivery // of spec; used only for the channels of a Sequence or Parallel
 }
 
 // channelTopic is how a channel's topic is made.
@@ -67,8 +69,7 @@ func (d *decoder) template(f field) *template {
 	}
 	spec := f.at("spec")
 	if schema.check(&d.report, spec) {
-		t.topic = d.channelTopic(spec)
-		d.delivery(spec.at("delivery"))
+		t.topic, t.delivery, t.spec = d.channelTopic(spec), d.delivery(spec.at("delivery")), spec.node
 	}
 	return t
 }

@@ -24,6 +24,14 @@ func (m *manifest) immutable(old *manifest) {
 		}
 	case *channel:
 		m.immutableChannel(now, old)
+	case *sequence:
+		if was, ok := old.body.(*sequence); ok {
+			m.immutableTemplate(now.template, was.template, old)
+		}
+	case *parallel:
+		if was, ok := old.body.(*parallel); ok {
+			m.immutableTemplate(now.template, was.template, old)
+		}
 	case *subscription:
 		if was, ok := old.body.(*subscription); ok && was.channel.key() != now.channel.key() {
 			m.changed("Immutable fields changed (-old +new)", old, []string{"spec"}, "spec.channel")
@@ -63,9 +71,7 @@ func (m *manifest) immutableChannel(now *channel, old *manifest) {
 		return
 	}
 	if now.template != nil {
-		if now.template.differs(was.template) {
-			m.changed("Immutable fields changed (-old +new)", old, []string{"spec"}, "spec.channelTemplate")
-		}
+		m.immutableTemplate(now.template, was.template, old)
 		return
 	}
 	var fixed []string
@@ -77,6 +83,12 @@ func (m *manifest) immutableChannel(now *channel, old *manifest) {
 	}
 	if len(fixed) > 0 {
 		m.changed("Immutable fields changed (-old +new)", old, []string{"spec"}, fixed...)
+	}
+}
+
+func (m *manifest) immutableTemplate(now, was *template, old *manifest) {
+	if now.differs(was) {
+		m.changed("Immutable fields changed (-old +new)", old, []string{"spec"}, "spec.channelTemplate")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 const (
 	eventingGroup  = "eventing.knative.dev"
 	messagingGroup = "messaging.knative.dev"
+	flowsGroup     = "flows.knative.dev"
 	sourcesGroup   = "sources.knative.dev"
 	servingGroup   = "serving.knative.dev"
 	coreGroup      = ""
@@ -23,6 +24,8 @@ const (
 	kindKafkaChannel    = "KafkaChannel"
 	kindInMemoryChannel = "InMemoryChannel"
 	kindSubscription    = "Subscription"
+	kindSequence        = "Sequence"
+	kindParallel        = "Parallel"
 	kindPingSource      = "PingSource"
 	kindService         = "Service"
 	kindConfigMap       = "ConfigMap"
@@ -53,6 +56,8 @@ func kinds() kindTable {
 		{messagingGroup, kindKafkaChannel}:    {[]string{"v1", "v1beta1"}, manifestOf(kafkaChannelSchema), decodeKafkaChannel},
 		{messagingGroup, kindInMemoryChannel}: {v1, manifestOf(memoryChannelSchema), decodeInMemoryChannel},
 		{messagingGroup, kindSubscription}:    {v1, manifestOf(subscriptionSchema), decodeSubscription},
+		{flowsGroup, kindSequence}:            {v1, manifestOf(sequenceSchema), decodeSequence},
+		{flowsGroup, kindParallel}:            {v1, manifestOf(parallelSchema), decodeParallel},
 		{sourcesGroup, kindPingSource}:        {[]string{"v1", "v1beta2"}, manifestOf(pingSourceSchema), decodePingSource},
 		{servingGroup, kindService}:           {v1, service, decodeService},
 		{coreGroup, kindService}:              {v1, service, decodeService},

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Load reads path, a folder or one file. The Plan is never nil and holds what
-// can be used; the error is Problems, every error of every file, and nil when
-// there is none. Bad options are an error of another type.
+// Load reads path, a folder or one file. The Plan holds what can be used; the
+// error is Problems, every error of every file, and nil when there is none. For
+// bad options the Plan is nil and the error of another type.
 func Load(path string, o Options) (*Plan, error) { return load(readAll([]string{path}), o, nil) }
 
 // Reload reads path again. Objects in error keep the version that old has, the
@@ -62,19 +62,21 @@ func count(n int, what string) string {
 type memory struct {
 	manifests   map[key]*manifest
 	owners      map[owned]key
+	made        map[key]bool // what Sequences and Parallels were expanded into
 	expressions map[string]error
 }
 
 // loading makes one Plan.
 type loading struct {
-	settings *settings
-	old      map[key]*manifest // of the last Plan; nil at the start
-	before   map[owned]key     // who had what in the last Plan
-	active   map[key]*manifest // what the Plan is made of
-	named    map[key]bool      // everything the files speak of, right or wrong
-	kept     map[key]bool      // active is the old version
-	twice    []*manifest       // objects that are there already; they are only checked
-	problems []Problem
+	settings   *settings
+	old        map[key]*manifest // of the last Plan; nil at the start
+	before     map[owned]key     // who had what in the last Plan
+	madeBefore map[key]bool      // what flows had made then
+	active     map[key]*manifest // what the Plan is made of
+	named      map[key]bool      // everything the files speak of, right or wrong
+	kept       map[key]bool      // active is the old version
+	twice      []*manifest       // objects that are there already; they are only checked
+	problems   []Problem
 }
 
 // load makes a Plan of sources. The Plan is nil only for bad options.
@@ -85,7 +87,7 @@ func load(sources []source, o Options, old *memory) (*Plan, error) {
 	}
 	l := &loading{settings: settings, active: map[key]*manifest{}, named: map[key]bool{}, kept: map[key]bool{}}
 	if old != nil {
-		l.old, l.before = old.manifests, old.owners
+		l.old, l.before, l.madeBefore = old.manifests, old.owners, old.made
 		settings.expressions.before = old.expressions
 	}
 	b := read(sources, o.Strict)
@@ -260,6 +262,7 @@ func (l *loading) ignoreClasses() {
 
 // warn reports what is no error, when all objects are known.
 func (l *loading) warn(m *manifest, line int, message, details string, paths ...string) {
+	m = m.author()
 	r := report{file: m.file, line: m.line, ref: m.ref}
 	r.warn(line, message, details, paths...)
 	l.problems = append(l.problems, r.problems...)
@@ -267,9 +270,25 @@ func (l *loading) warn(m *manifest, line int, message, details string, paths ...
 
 // wrong reports an error that shows only when all objects are known.
 func (l *loading) wrong(m *manifest, line int, message, details string, paths ...string) {
+	m = m.author()
 	r := report{file: m.file, line: m.line, ref: m.ref}
 	r.add(line, message, details, paths...)
 	l.problems = append(l.problems, r.problems...)
+}
+
+// remember is what the next Reload needs to know.
+func (r *resolver) remember() *memory {
+	m := &memory{manifests: r.active, owners: make(map[owned]key, len(r.owners)), made: map[key]bool{},
+		expressions: r.settings.expressions.checked}
+	for name, owner := range r.owners {
+		m.owners[name] = owner.key
+	}
+	for _, f := range r.flows {
+		for _, object := range f.all() {
+			m.made[object.key] = true
+		}
+	}
+	return m
 }
 
 // resolve makes the Plan. What turns out to be wrong now is taken out and the
@@ -281,11 +300,7 @@ func (l *loading) resolve() *Plan {
 		r.conflicts()
 		if len(r.losers) == 0 {
 			plan := r.plan()
-			plan.memory = &memory{manifests: l.active, owners: make(map[owned]key, len(r.owners)),
-				expressions: l.settings.expressions.checked}
-			for name, m := range r.owners {
-				plan.memory.owners[name] = m.key
-			}
+			plan.memory = r.remember()
 			return plan
 		}
 		for _, m := range r.losers {

@@ -28,7 +28,16 @@ type manifest struct {
 	annotations map[string]string
 	body        any // *broker, *trigger ...: what decode made of it
 	generation  int64
-	twice       bool // another manifest is of the same object
+	twice       bool      // another manifest is of the same object
+	made        *manifest // whose doing this object is: it stands in no file, and problems are those of made
+}
+
+// author is the manifest that stands in a file: m itself, or what m was made of.
+func (m *manifest) author() *manifest {
+	if m.made != nil {
+		return m.made
+	}
+	return m
 }
 
 // at answers a field of the manifest by its name at the top: spec, data.

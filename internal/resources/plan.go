@@ -39,6 +39,7 @@ type Plan struct {
 	Targets   []Target   // ingress addresses
 	Consumers []Consumer // Triggers and Subscriptions
 	Pings     []Ping
+	Flows     []Flow // Sequences and Parallels
 	Services  []Service
 	Warnings  []Problem // what is ignored, and references that lead nowhere yet
 	Errors    []Problem // what is wrong; after a Reload the objects named keep their last good version
@@ -57,6 +58,7 @@ type Object struct {
 	Generation          int64             // 1 at first sight, one more with each change of spec, labels or annotations
 	File                string
 	Line                int
+	Owner               Ref            // the object that this one was made for; zero: it has a manifest
 	Spec                map[string]any // as given, with its defaults; values of Secrets are left out
 	Conditions          []Condition    // only those that are decided here
 	Address             string         // of what takes events; empty without IngressURL
@@ -185,6 +187,15 @@ type Ping struct {
 	Extensions  map[string]string
 	Sink        Destination
 	Blocked     []Condition // non-empty: does not fire
+}
+
+// Flow is a Sequence or a Parallel and what it was expanded into. Those objects
+// are in Plan.Objects, Targets and Consumers like any other.
+type Flow struct {
+	Ref
+	Channels      []Ref // of a Sequence: each step's; of a Parallel: the first one, then each branch's
+	Filters       []Ref // of a Parallel: the Subscription of each branch's filter
+	Subscriptions []Ref // of each step or branch
 }
 
 // Service is a Kubernetes or Knative Service: known, not run.

@@ -24,24 +24,30 @@ type resolver struct {
 	configs   map[*manifest]*brokerConfigResult
 	addresses map[string]bool // URLs of our own Brokers
 	owners    map[owned]*manifest
-	losers    []*manifest // in error, as it turned out
+	flows     map[*manifest]*flow // what Sequences and Parallels have become
+	losers    []*manifest         // in error, as it turned out
 }
 
 func newResolver(l *loading) *resolver {
 	r := &resolver{
 		loading: l, index: make(map[key]*manifest, len(l.active)), homes: map[*manifest]*home{}, groups: map[*manifest]string{},
 		configs: map[*manifest]*brokerConfigResult{}, addresses: map[string]bool{},
-		owners: map[owned]*manifest{},
+		owners: map[owned]*manifest{}, flows: map[*manifest]*flow{},
 	}
 	for k, m := range l.active {
 		r.index[k] = m
 		r.objects = append(r.objects, m)
 	}
+	r.sort()
+	r.inject()
+	r.expand()
+	return r
+}
+
+func (r *resolver) sort() {
 	slices.SortFunc(r.objects, func(a, b *manifest) int {
 		return cmp.Or(compareRefs(a.ref, b.ref), cmp.Compare(a.group, b.group))
 	})
-	r.inject()
-	return r
 }
 
 // inject adds the Broker default of each namespace in which a Trigger asks for
@@ -55,7 +61,7 @@ func (r *resolver) inject() {
 		}
 		made := &manifest{
 			report: report{file: m.file, line: m.line, ref: t.broker.ref()}, key: t.broker.key(), apiVersion: eventingGroup + "/v1",
-			generation: 1, root: field{node: &node{kind: mapNode, line: m.line}, line: m.line},
+			generation: 1, root: field{node: &node{kind: mapNode, line: m.line}, line: m.line}, made: m,
 		}
 		body := decodeBroker(&decoder{manifest: made, settings: r.settings})
 		if !body.(*broker).known {
@@ -67,17 +73,15 @@ func (r *resolver) inject() {
 		added = true
 	}
 	if added {
-		slices.SortFunc(r.objects, func(a, b *manifest) int {
-			return cmp.Or(compareRefs(a.ref, b.ref), cmp.Compare(a.group, b.group))
-		})
+		r.sort()
 	}
 }
 
 // lose takes an object out that is in error for a reason that shows only among
-// the others.
+// the others. What was made of another object takes that one with it.
 func (r *resolver) lose(m *manifest, line int, message, details string, paths ...string) {
 	r.wrong(m, line, message, details, paths...)
-	r.losers = append(r.losers, m)
+	r.losers = append(r.losers, m.author())
 }
 
 // names finds every topic and group (6.3).
@@ -227,6 +231,10 @@ func ingressPath(m *manifest) string {
 	}
 	return ""
 }
+
+// flowIngress is the address of a Sequence or Parallel: that of its first
+// channel.
+func (r *resolver) flowIngress(m *manifest) string { return r.ingress(r.flows[m].channels[0]) }
 
 // ingress is the address of an object; empty when nobody said where the ingress
 // is.

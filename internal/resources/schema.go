@@ -107,6 +107,16 @@ var (
 	subscriptionSchema  = objectOf(fields{
 		"channel": refWith(nil), "subscriber": destinationSchema, "reply": destinationSchema, "delivery": deliverySchema,
 	})
+	sequenceSchema = objectOf(fields{
+		"steps":           listOf(with(destinationFields, fields{"delivery": deliverySchema})),
+		"channelTemplate": templateSchema, "reply": destinationSchema,
+	})
+	parallelSchema = objectOf(fields{
+		"branches": listOf(objectOf(fields{
+			"filter": destinationSchema, "subscriber": destinationSchema, "reply": destinationSchema, "delivery": deliverySchema,
+		})),
+		"channelTemplate": templateSchema, "reply": destinationSchema,
+	})
 	kafkaSinkSchema = objectOf(fields{
 		"topic": textField, "bootstrapServers": listOf(textField), "contentMode": textField, "numPartitions": intField,
 		"replicationFactor": intField, "auth": secretReference,

@@ -51,6 +51,8 @@ func Set(kind string) []string {
 		return []string{"Addressable", "ConfigurationReady", "TopicReady", "DeadLetterSinkResolved"}
 	case "Subscription":
 		return []string{"ReferencesResolved", "AddedToChannel", "ChannelReady"}
+	case "Sequence", "Parallel":
+		return []string{"ChannelsReady", "SubscriptionsReady", "Addressable"}
 	case "KafkaSink":
 		return []string{"Addressable", "TopicReady", "ConfigParsed"}
 	}

@@ -47,7 +47,8 @@ type Status struct {
 	SinkURI              string                `json:"sinkUri,omitempty" yaml:"sinkUri,omitempty"`
 	PhysicalSubscription *PhysicalSubscription `json:"physicalSubscription,omitempty" yaml:"physicalSubscription,omitempty"`
 	Subscribers          []Subscriber          `json:"subscribers,omitempty" yaml:"subscribers,omitempty"`
-	Delivery             *Delivery             `json:"delivery,omitempty" yaml:"delivery,omitempty"`
+	FlowStatus           `yaml:",inline"`
+	Delivery             *Delivery `json:"delivery,omitempty" yaml:"delivery,omitempty"`
 }
 
 // Address is where events for the object go.
