@@ -201,6 +201,21 @@ var planted = []struct {
 		s.fault(KillDispatcher, 10000, 10001)
 		s.asked(0, 10050, 10051, 202)
 	}, WithoutCause, 0, 0},
+	{"a repeat by the next owner, long after the fault", Unordered, func(s *story) {
+		s.events(1, 1)
+		s.assigned(1, 1, "a#1", 0)
+		s.asked(0, 10, 15, 202)
+		s.fault(KillAllBrokers, 20, 30)
+		s.assigned(2, 90000, "b#1", 0)
+		s.asked(0, 90050, 90051, 202)
+	}, "", 0, 1},
+	{"a repeat by the same owner, long after the fault", Unordered, func(s *story) {
+		s.events(1, 1)
+		s.assigned(1, 1, "a#1", 0)
+		s.asked(0, 10000, 10015, 202)
+		s.fault(KillAllBrokers, 10020, 10030)
+		s.asked(0, 90050, 90051, 202)
+	}, WithoutCause, 0, 0},
 	{"a repeat of what was committed", Unordered, func(s *story) {
 		s.events(1, 1)
 		s.asked(0, 10, 15, 202)

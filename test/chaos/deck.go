@@ -14,6 +14,12 @@ type card struct {
 	play func(ctx context.Context, p *player)
 }
 
+// Pauses between two cards, at most. A long run has the time to recover between faults.
+const (
+	shortPause = 3 * time.Second
+	longPause  = 10 * time.Second
+)
+
 // player deals one deck, card after card, each kind once before any comes again. Two play
 // at once: one breaks processes, from the test's goroutine, and one what is around them.
 type player struct {
@@ -29,17 +35,17 @@ type player struct {
 func (r *Run) deal(ctx context.Context) {
 	timed, cancel := context.WithTimeout(ctx, r.Time)
 	defer cancel()
-	least := 0
+	least, pause := 0, shortPause
 	if r.Time >= longRun {
-		least = faultsEach
+		least, pause = faultsEach, longPause
 	}
 	var around sync.WaitGroup
 	defer around.Wait()
 	around.Go(func() {
-		p := &player{Run: r, rng: r.stream(1), first: []Kind{KillBroker}, deck: surroundings, pause: 3 * time.Second, least: least}
+		p := &player{Run: r, rng: r.stream(1), first: []Kind{KillBroker}, deck: surroundings, pause: pause, least: least}
 		p.run(ctx, timed)
 	})
-	p := &player{Run: r, rng: r.stream(2), first: []Kind{KillDispatcher, KillReceiver}, deck: processes, pause: 3 * time.Second, least: least}
+	p := &player{Run: r, rng: r.stream(2), first: []Kind{KillDispatcher, KillReceiver}, deck: processes, pause: pause, least: least}
 	p.run(ctx, timed)
 }
 

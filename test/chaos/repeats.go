@@ -33,7 +33,7 @@ func (c *check) repeat(trigger int, r *record, q *Request) {
 			at(r.settled), at(r.covered))
 		return
 	}
-	f := c.cause(r.settled, q.Begin)
+	f := c.cause(place{trigger, r.partition}, r.settled, q.Begin)
 	if f < 0 {
 		c.report(WithoutCause, trigger, r, q.Begin, "settled at %s, not committed", at(r.settled))
 		return
@@ -49,7 +49,7 @@ func (c *check) doubled(trigger int, r *record, before []*Request, q *Request) {
 		if o.End <= q.Begin || o.Status == 0 && o.End-q.Begin < GoneSlack {
 			continue
 		}
-		if f := c.cause(o.Begin, q.Begin); f >= 0 {
+		if f := c.cause(place{trigger, r.partition}, o.Begin, q.Begin); f >= 0 {
 			c.v.Repeats = append(c.v.Repeats, c.finding(Overlap, trigger, r, q.Begin, f, "it was in flight at %s", c.h.Faults[f].Kind))
 		} else {
 			c.report(WithoutCause, trigger, r, q.Begin, "the request of %s was not answered", at(o.Begin))
@@ -59,11 +59,14 @@ func (c *check) doubled(trigger int, r *record, before []*Request, q *Request) {
 }
 
 // cause finds the latest fault that explains why an event that was settled then is sent
-// now: it began at most RepeatLag after its end, and is still felt.
-func (c *check) cause(settled, now Instant) int {
+// now: it began at most RepeatLag after the event's end, or was felt then; and either it
+// is still felt, or the partition has got another owner since, however late.
+func (c *check) cause(at place, settled, now Instant) int {
+	moved := c.changes(at, settled, now) > 0
 	for f := len(c.h.Faults) - 1; f >= 0; f-- {
 		fault := &c.h.Faults[f]
-		if c.lasts(f, settled, now) && (fault.End == Never || fault.End+Echo >= now) && settled >= fault.Begin-RepeatLag {
+		felt := fault.End == Never || fault.End+Echo >= now
+		if c.lasts(f, settled, now) && (felt || moved) && settled >= fault.Begin-RepeatLag {
 			return f
 		}
 	}

@@ -28,8 +28,8 @@ const (
 	shortRate   = 300
 	longRate    = 750
 	settleWait  = 4 * time.Minute
-	workers     = 48
-	keysEach    = 4
+	workers     = 96
+	keysEach    = 2
 	warmUp      = 2 * time.Second
 	coolDown    = 3 * time.Second
 	orderedRest = 2 * time.Millisecond
@@ -134,6 +134,10 @@ func (r *Run) producers(ctx context.Context) func() {
 func (r *Run) settle(ctx context.Context) {
 	r.t.Helper()
 	began := time.Now()
+	for i, t := range r.History.Triggers {
+		left, _ := r.Watcher.Behind(ctx, i)
+		r.t.Logf("chaos: at the last event trigger %s is %d behind", t.Name, left)
+	}
 	harness.Eventually(r.t, settleWait, "every event to be settled", func() error {
 		return r.Watcher.Drained(ctx)
 	})

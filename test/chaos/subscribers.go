@@ -45,8 +45,8 @@ type Decision func(r *http.Request, q *Request) int
 
 // Shares of events that are bad, in 1/1000.
 const (
-	poisoned = 4  // fail for ever
-	flaky    = 20 // fail more often than not
+	poisoned = 2  // fail for ever
+	flaky    = 10 // fail more often than not
 )
 
 // NewSubscriber starts a subscriber behind a proxy; it ends with the test.

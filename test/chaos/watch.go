@@ -164,24 +164,37 @@ func ends(ctx context.Context, client *kgo.Client, topic string, partitions int)
 
 // Drained tells whether every group's position is the end of its topic's log.
 func (w *Watcher) Drained(ctx context.Context) error {
+	var behind []string
+	for trigger, t := range w.History.Triggers {
+		left, err := w.Behind(ctx, trigger)
+		if err != nil {
+			return err
+		}
+		if left > 0 {
+			behind = append(behind, fmt.Sprintf("%d of trigger %s", left, t.Name))
+		}
+	}
+	if len(behind) > 0 {
+		return fmt.Errorf("not settled: %v", behind)
+	}
+	return nil
+}
+
+// Behind counts the offsets between a group's position and the end of the log.
+func (w *Watcher) Behind(ctx context.Context, trigger int) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
 	client, err := w.client()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer client.Close()
-	for trigger := range w.History.Triggers {
-		w.look(ctx, client, trigger)
-		end, err := ends(ctx, client, w.History.Triggers[trigger].Topic, w.Partitions)
-		if err != nil {
-			return err
-		}
-		if at := w.History.positions(trigger); at < end {
-			return fmt.Errorf("trigger %s: %d events are not settled", w.History.Triggers[trigger].Name, end-at)
-		}
+	end, err := ends(ctx, client, w.History.Triggers[trigger].Topic, w.Partitions)
+	if err != nil {
+		return 0, err
 	}
-	return nil
+	w.look(ctx, client, trigger)
+	return end - w.History.positions(trigger), nil
 }
 
 // Coordinator is the node, from 0, that coordinates a trigger's group.
