@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -170,6 +169,3 @@ func run(name string, args ...string) error {
 	}
 	return nil
 }
-
-// errSkip begins the error of a part that cannot run here.
-var errSkip = errors.New("skipped")

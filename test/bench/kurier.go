@@ -23,6 +23,7 @@ const longest = 3 * time.Minute
 // kurier is one running `kurier run` with a folder of manifests.
 type kurier struct {
 	proc           *kafkatest.Process
+	binary         string
 	log            *os.File
 	manifests      string
 	ingress, admin string // host:port
@@ -41,7 +42,7 @@ func startKurier(binary, dir, bootstrap string, env map[string]string, manifests
 		return nil, err
 	}
 	k := &kurier{
-		manifests: filepath.Join(home, "manifests"), ingress: fmt.Sprintf("127.0.0.1:%d", ports[0]),
+		binary: binary, manifests: filepath.Join(home, "manifests"), ingress: fmt.Sprintf("127.0.0.1:%d", ports[0]),
 		admin: fmt.Sprintf("127.0.0.1:%d", ports[1]), client: &http.Client{Timeout: longest},
 	}
 	if err := os.Mkdir(k.manifests, 0o755); err != nil {
@@ -175,6 +176,7 @@ type trigger struct {
 	Concurrency              int    // 0: the default
 	Latest                   bool   // begin with what comes, not with what is there
 	Filter                   string // YAML of spec.filters' only entry; empty: all
+	Sink                     bool   // dead letters go to the subscriber too, so that no topic is made for them
 }
 
 func (t trigger) manifest() string {
@@ -195,8 +197,22 @@ func (t trigger) manifest() string {
 	if t.Filter != "" {
 		fmt.Fprintf(&b, "  filters:\n    - %s\n", t.Filter)
 	}
-	fmt.Fprintf(&b, "  subscriber: {uri: \"http://%s/\"}\n---\n", t.Subscriber)
+	fmt.Fprintf(&b, "  subscriber: {uri: \"http://%s/\"}\n", t.Subscriber)
+	if t.Sink {
+		fmt.Fprintf(&b, "  delivery: {retry: 3, deadLetterSink: {uri: \"http://%s/\"}}\n", t.Subscriber)
+	}
+	b.WriteString("---\n")
 	return b.String()
+}
+
+// assigned waits until all Triggers have their partitions, so that what comes now is seen.
+func (k *kurier) assigned() error {
+	cmd := exec.Command(k.binary, "status", "--wait", "--timeout", "PT3M")
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "ADMIN_URL=http://" + k.admin}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("wait until all is ready: %w\n%.2000s", err, out)
+	}
+	return nil
 }
 
 // topicOf is the topic of a Broker.

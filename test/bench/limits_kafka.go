@@ -21,7 +21,7 @@ func clientSettings() *sarama.Config {
 	c.Net.MaxOpenRequests = 1
 	c.Producer.RequiredAcks = sarama.WaitForAll
 	c.Producer.Return.Successes = true
-	c.Producer.MaxMessageBytes = 4 << 20
+	c.Producer.MaxMessageBytes = 1_043_000 // a whole batch within Kafka's default of 1,048,588
 	c.Consumer.Offsets.Initial = sarama.OffsetOldest
 	return c
 }
@@ -90,7 +90,8 @@ type consumeConfig struct {
 	Brokers []string
 	Topic   string
 	Group   string
-	Groups  int // separate groups that each read all; 0 means 1
+	Groups  int   // separate groups that each read all; 0 means 1
+	Count   int64 // records of all groups together, after which nothing more comes
 }
 
 // beginConsume is the limit of fetching: consumer groups of Kafka's client that count and
@@ -106,7 +107,7 @@ func beginConsume(c consumeConfig) (func() report, error) {
 		}
 		go func() {
 			for {
-				if err := group.Consume(context.Background(), []string{c.Topic}, reader{t}); err != nil {
+				if err := group.Consume(context.Background(), []string{c.Topic}, reader{t, c.Count}); err != nil {
 					t.fail(err.Error())
 					return
 				}
@@ -116,15 +117,20 @@ func beginConsume(c consumeConfig) (func() report, error) {
 	return t.report, nil
 }
 
-// reader counts records.
-type reader struct{ *tally }
+// reader counts records, and knows when it has them all.
+type reader struct {
+	*tally
+	all int64
+}
 
 func (reader) Setup(sarama.ConsumerGroupSession) error   { return nil }
 func (reader) Cleanup(sarama.ConsumerGroupSession) error { return nil }
 
 func (r reader) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
 	for rec := range claim.Messages() {
-		r.count.Add(1)
+		if r.count.Add(1) >= r.all {
+			r.finished.Store(true)
+		}
 		session.MarkMessage(rec, "")
 	}
 	return nil

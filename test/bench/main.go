@@ -90,6 +90,9 @@ func measureAll(o options, chosen []part, existing string, embeddedOnly bool) (*
 		Skipped: map[string]string{},
 	}
 	fmt.Fprintf(b.out, "bench: %s; %s; load average before: %s\n", b.broker.Kind, b.result.Machine, b.result.Load)
+	if err := b.warmKafka(); err != nil {
+		return nil, err
+	}
 	for _, p := range chosen {
 		fmt.Fprintf(b.out, "%s: %s (load average %s)\n", p.name, p.what, loadAverage())
 		b.part = p.name

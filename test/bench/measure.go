@@ -15,13 +15,12 @@ type figures struct {
 	MiBPerSecond            float64            `json:",omitempty"`
 	CPU                     map[string]float64 // microseconds per event, by process
 	P50, P99, Worst         float64            // milliseconds; 0: not measured
-	Rest, Peak              float64            `json:",omitempty"` // resident, in MiB, of the process that is measured
+	Peak                    float64            `json:",omitempty"` // resident, in MiB, of the program that is measured
 }
 
 // window says what is looked at and when it ends.
 type window struct {
-	counter *child         // whose count are the events
-	latency *child         // whose latencies count; nil: none
+	counter *child         // whose count and latencies count
 	pids    map[string]int // whose processor time counts, by name
 	memory  int            // whose resident set counts; 0: nobody's
 	from    int64          // events before the window
@@ -32,8 +31,9 @@ type window struct {
 // measure waits for the window's begin and its end, and compares the two.
 func measure(w window) (figures, error) {
 	var f figures
-	if w.latency == nil {
-		w.latency = w.counter
+	first, err := look(w)
+	if err != nil {
+		return f, err
 	}
 	if _, err := w.counter.await(w.from, longest); err != nil {
 		return f, err
@@ -52,8 +52,8 @@ func measure(w window) (figures, error) {
 	if err != nil {
 		return f, err
 	}
-	if end.count.Failed > 0 || end.latency.Failed > 0 {
-		return f, fmt.Errorf("%d events failed", end.count.Failed+end.latency.Failed)
+	if end.count.Failed > 0 {
+		return f, fmt.Errorf("%d events failed", end.count.Failed)
 	}
 	if w.memory != 0 {
 		m, err := memoryOf(w.memory)
@@ -62,14 +62,17 @@ func measure(w window) (figures, error) {
 		}
 		f.Peak = m.Peak
 	}
+	if n := end.count.Count - begin.count.Count; n == 0 || n < w.events/10 && end.count.Done {
+		begin = first // it was over before it was looked at: a run of very few events
+	}
 	return f, f.compare(begin, end)
 }
 
 // sight is what was seen at one moment.
 type sight struct {
-	at             time.Time
-	count, latency report
-	cpu            map[string]time.Duration
+	at    time.Time
+	count report
+	cpu   map[string]time.Duration
 }
 
 func look(w window) (s sight, err error) {
@@ -83,11 +86,7 @@ func look(w window) (s sight, err error) {
 			return s, err
 		}
 	}
-	s.latency = s.count
-	if w.latency != w.counter {
-		s.latency, err = w.latency.ask()
-	}
-	return s, err
+	return s, nil
 }
 
 func (f *figures) compare(begin, end sight) error {
@@ -102,18 +101,12 @@ func (f *figures) compare(begin, end sight) error {
 	for name := range end.cpu {
 		f.CPU[name] = float64((end.cpu[name] - begin.cpu[name]).Microseconds()) / float64(f.Events)
 	}
-	latency := end.latency.Latency.since(begin.latency.Latency)
+	latency := end.count.Latency.since(begin.count.Latency)
 	f.P50, f.P99, f.Worst = milliseconds(latency.quantile(0.5)), milliseconds(latency.quantile(0.99)), milliseconds(latency.quantile(1))
 	return nil
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// cpuOf adds up the processor time of processes by name; "kafka" is never meant.
-func (f *figures) cpuOf(names ...string) float64 {
-	sum := 0.0
-	for _, name := range names {
-		sum += f.CPU[name]
-	}
-	return sum
-}
+// cpuOf is the processor time per event of a process, in microseconds.
+func (f *figures) cpuOf(name string) float64 { return f.CPU[name] }

@@ -20,6 +20,18 @@ func parts() []part {
 		{name: "latency", what: "one connection", run: partLatency},
 		{name: "connections", what: "10,000 connections, 1 % active", run: partConnections},
 		{name: "large", what: "events of 64 KiB and 1 MiB", run: partLarge},
+		{name: "deliver-unordered", what: "a deep backlog to a subscriber that answers at once", run: partDeliverUnordered},
+		{name: "deliver-10ms", what: "a subscriber that takes 10 ms, 100 and 1,000 requests at once", run: partDeliverDelayed},
+		{name: "ordered", what: "ordered delivery, 1 and 10 partitions, 0 and 1 ms", run: partOrdered},
+		{name: "by-key", what: "ordered by key, 1 to 10,000 keys, 10 ms", run: partByKey},
+		{name: "end-to-end", what: "1,000 events/s from the 202 to the subscriber", run: partEndToEnd},
+		{name: "replies", what: "replies that go into the Broker", run: partReplies},
+		{name: "dead-letters", what: "a subscriber that refuses everything", run: partDeadLetters},
+		{name: "100-triggers", what: "100 Triggers on one topic, 99 refuse all", run: part100Triggers},
+		{name: "1000-triggers", what: "1,000 Triggers on 100 Brokers, idle", run: part1000Triggers},
+		{name: "manifests", what: "10,000 objects in manifests", run: partManifests},
+		{name: "start", what: "start to ready with 10 Triggers, memory at rest", run: partStart},
+		{name: "soak", what: "10 minutes at 70 % of the maximum", run: partSoak, onDemand: true},
 	}
 }
 

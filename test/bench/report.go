@@ -69,5 +69,3 @@ func cpuText(cpu map[string]float64) string {
 	}
 	return strings.Join(list, ", ")
 }
-
-func reportFrom(files []string, page string) error { return fmt.Errorf("not yet: %v %s", files, page) }

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain lets the test binary be its own helpers, as the program is.
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnvironment) != "" {
+		if err := runChild(os.Args[2], os.Args[3]); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// TestBenchRuns runs every part with tiny numbers: it must work, nobody looks at times.
+func TestBenchRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the binary and starts a Kafka")
+	}
+	o := options{rounds: 1, lasts: 200 * time.Millisecond, scale: 0.002, profiles: ""}
+	var chosen []part
+	for _, p := range parts() {
+		if !slices.Contains([]string{"soak", "structured", "connections", "large", "replies", "by-key", "ordered", "start"}, p.name) {
+			chosen = append(chosen, p)
+		}
+	}
+	r, err := measureAll(o, chosen, "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.HasPrefix(r.Kafka, "embedded") {
+		t.Logf("on the %s", r.Kafka)
+	}
+	for part, why := range r.Skipped {
+		t.Errorf("part %s: %s", part, why)
+	}
+	for _, p := range chosen {
+		if !slices.ContainsFunc(r.Rows, func(x row) bool { return x.Part == p.name }) {
+			t.Errorf("part %s has no row", p.name)
+		}
+	}
+	file, page := filepath.Join(t.TempDir(), "bench.json"), filepath.Join(t.TempDir(), "page.md")
+	if err := r.save(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := reportFrom([]string{file}, page); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(page)
+	if err != nil || !strings.Contains(string(text), "| receive | 64-connections |") {
+		t.Errorf("the page lacks a row (%v):\n%s", err, text)
+	}
+}
+
+func TestQuantiles(t *testing.T) {
+	var h histogram
+	for i := range 1000 {
+		h.add(time.Duration(i+1) * time.Microsecond)
+	}
+	c := h.snapshot()
+	for _, q := range []float64{0.5, 0.99, 1} {
+		want := time.Duration(q * float64(time.Millisecond))
+		if got := c.quantile(q); got < want || got > want+want/subBuckets+1 {
+			t.Errorf("quantile %v is %v, want %v and 3 %% more at most", q, got, want)
+		}
+	}
+	h.add(time.Hour)
+	if got := h.snapshot().since(c).quantile(0.5); got < time.Hour || got > time.Hour+time.Hour/subBuckets {
+		t.Errorf("what came since is %v, want an hour", got)
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	for _, tc := range []struct {
+		row  row
+		want string
+	}{
+		{row{Ratio: 1.05, Limit: 1, Goal: 1.1, Floor: 1.35}, "goal"},
+		{row{Ratio: 1.2, Limit: 1, Goal: 1.1, Floor: 1.35}, "floor"},
+		{row{Ratio: 1.5, Limit: 1, Goal: 1.1, Floor: 1.35}, "SHORT"},
+		{row{Value: 30, Goal: 40}, "goal"},
+		{row{Value: 50, Goal: 40}, "short"},
+		{row{Ratio: 0.85, Limit: 1, Goal: 0.9, Floor: 0.8, Least: true}, "floor"},
+		{row{Value: 7}, "stated"},
+	} {
+		if got := tc.row.verdict(); got != tc.want {
+			t.Errorf("%+v: %s, want %s", tc.row, got, tc.want)
+		}
+	}
+}
+
+func TestLaterRunsReplaceParts(t *testing.T) {
+	r := &result{Skipped: map[string]string{"ordered": "no"}}
+	r.take(result{Rows: []row{{Part: "ordered", Value: 1}, {Part: "receive", Value: 1}}})
+	r.take(result{Rows: []row{{Part: "ordered", Value: 2}}, Skipped: map[string]string{"batch": "broken"}})
+	text, _ := json.Marshal(r.Rows)
+	if len(r.Rows) != 2 || r.Rows[0].Part != "receive" || r.Rows[1].Value != 2 || len(r.Skipped) != 1 {
+		t.Errorf("rows %s, skipped %v", text, r.Skipped)
+	}
+}
