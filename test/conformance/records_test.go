@@ -134,7 +134,10 @@ func (w *world) read(client sarama.Client, topic string, n int) []*sarama.Consum
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	defer partition.AsyncClose()
+	defer func() {
+		_ = partition.Close()
+		_ = reader.Close()
+	}()
 	var all []*sarama.ConsumerMessage
 	harness.Eventually(w.t, harness.Wait, fmt.Sprintf("%d records in %s", n, topic), func() error {
 		for len(all) < n {

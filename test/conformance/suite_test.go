@@ -64,7 +64,7 @@ func parts() []part {
 	var all []part
 	for _, some := range [][]part{
 		pingParts, timingParts, routingParts, deadLetterParts, channelParts, filterParts, extensionParts,
-		ingressParts, deliveryParts, furtherParts, eventParts, recordParts, differenceParts,
+		ingressParts, deliveryParts, furtherParts, flowParts, eventParts, recordParts, differenceParts,
 	} {
 		all = append(all, some...)
 	}
