@@ -12,7 +12,11 @@ import (
 type card struct {
 	kind Kind
 	play func(ctx context.Context, p *player)
+	long bool // takes half a minute and more: not in a run of a minute
 }
+
+// longCards is how long a run is, at least, that plays cards which take long.
+const longCards = 3 * time.Minute
 
 // Pauses between two cards, at most. A long run has the time to recover between faults.
 const (
@@ -55,7 +59,7 @@ func (r *Run) stream(n uint64) *rand.Rand { return rand.New(rand.NewPCG(r.Seed, 
 // run plays rounds until timed ends.
 func (p *player) run(ctx, timed context.Context) {
 	for round := 0; ; round++ {
-		deck := slices.Clone(p.deck)
+		deck := slices.DeleteFunc(slices.Clone(p.deck), func(c card) bool { return c.long && p.Time < longCards })
 		p.rng.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
 		if round == 0 {
 			slices.SortStableFunc(deck, func(a, b card) int { return p.rank(a) - p.rank(b) })

@@ -9,23 +9,23 @@ import (
 
 // processes are the faults of Kurier's processes.
 var processes = []card{
-	{KillDispatcher, func(ctx context.Context, p *player) { p.kill(ctx, KillDispatcher, of(p, p.Fleet.Dispatchers)) }},
-	{KillReceiver, func(ctx context.Context, p *player) { p.kill(ctx, KillReceiver, of(p, p.Fleet.Receivers)) }},
-	{TermDispatcher, func(ctx context.Context, p *player) { p.term(ctx, TermDispatcher, of(p, p.Fleet.Dispatchers)) }},
-	{TermReceiver, func(ctx context.Context, p *player) { p.term(ctx, TermReceiver, of(p, p.Fleet.Receivers)) }},
-	{PauseDispatcher, func(ctx context.Context, p *player) {
+	{kind: KillDispatcher, play: func(ctx context.Context, p *player) { p.kill(ctx, KillDispatcher, of(p, p.Fleet.Dispatchers)) }},
+	{kind: KillReceiver, play: func(ctx context.Context, p *player) { p.kill(ctx, KillReceiver, of(p, p.Fleet.Receivers)) }},
+	{kind: TermDispatcher, play: func(ctx context.Context, p *player) { p.term(ctx, TermDispatcher, of(p, p.Fleet.Dispatchers)) }},
+	{kind: TermReceiver, play: func(ctx context.Context, p *player) { p.term(ctx, TermReceiver, of(p, p.Fleet.Receivers)) }},
+	{kind: PauseDispatcher, play: func(ctx context.Context, p *player) {
 		p.pauseProcess(ctx, PauseDispatcher, of(p, p.Fleet.Dispatchers), p.between(time.Second, 6*time.Second))
 	}},
-	{LongPauseDispatcher, func(ctx context.Context, p *player) {
+	{kind: LongPauseDispatcher, play: func(ctx context.Context, p *player) {
 		p.pauseProcess(ctx, LongPauseDispatcher, of(p, p.Fleet.Dispatchers), p.between(12*time.Second, 16*time.Second))
-	}},
-	{PauseReceiver, func(ctx context.Context, p *player) {
+	}, long: true},
+	{kind: PauseReceiver, play: func(ctx context.Context, p *player) {
 		p.pauseProcess(ctx, PauseReceiver, of(p, p.Fleet.Receivers), p.between(time.Second, 6*time.Second))
 	}},
-	{RollingRestart, rollingRestart},
-	{Scale, scale},
-	{CutAndKill, cutAndKill},
-	{EditManifests, editManifests},
+	{kind: RollingRestart, play: rollingRestart, long: true},
+	{kind: Scale, play: scale},
+	{kind: CutAndKill, play: cutAndKill, long: true},
+	{kind: EditManifests, play: editManifests},
 }
 
 // kill ends a process as kill -9 does and starts it again.

@@ -23,11 +23,11 @@ const (
 )
 
 const (
-	shortRun    = 75 * time.Second
+	shortRun    = 60 * time.Second
 	longRun     = 10 * time.Minute // from here the minima are asserted
 	shortRate   = 300
 	longRate    = 750
-	settleWait  = 4 * time.Minute
+	settleWait  = 6 * time.Minute
 	workers     = 96
 	keysEach    = 2
 	warmUp      = 2 * time.Second

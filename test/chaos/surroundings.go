@@ -9,32 +9,32 @@ import (
 // surroundings are the faults of what is around Kurier's processes. They are played
 // beside the test's goroutine.
 var surroundings = []card{
-	{KillBroker, killBroker},
-	{KillAllBrokers, killAllBrokers},
-	{CutKafka, func(ctx context.Context, p *player) {
+	{kind: KillBroker, play: killBroker},
+	{kind: KillAllBrokers, play: killAllBrokers, long: true},
+	{kind: CutKafka, play: func(ctx context.Context, p *player) {
 		p.kafkaWeather(ctx, CutKafka, Weather{Cut: true}, p.between(time.Second, 8*time.Second))
 	}},
-	{DelayKafka, func(ctx context.Context, p *player) {
+	{kind: DelayKafka, play: func(ctx context.Context, p *player) {
 		w := Weather{Delay: p.between(20*time.Millisecond, 300*time.Millisecond)}
 		p.kafkaWeather(ctx, DelayKafka, w, p.between(3*time.Second, 10*time.Second))
 	}},
-	{SilenceKafka, func(ctx context.Context, p *player) {
+	{kind: SilenceKafka, play: func(ctx context.Context, p *player) {
 		p.kafkaWeather(ctx, SilenceKafka, Weather{Silent: true}, p.between(2*time.Second, 15*time.Second))
 	}},
-	{CutSubscriber, func(ctx context.Context, p *player) {
+	{kind: CutSubscriber, play: func(ctx context.Context, p *player) {
 		p.subscriberWeather(ctx, CutSubscriber, Weather{Cut: true}, p.between(time.Second, 6*time.Second))
 	}},
-	{DelaySubscriber, func(ctx context.Context, p *player) {
+	{kind: DelaySubscriber, play: func(ctx context.Context, p *player) {
 		w := Weather{Delay: p.between(10*time.Millisecond, 100*time.Millisecond)}
 		p.subscriberWeather(ctx, DelaySubscriber, w, p.between(3*time.Second, 8*time.Second))
 	}},
-	{SilenceSubscribe, func(ctx context.Context, p *player) {
+	{kind: SilenceSubscribe, play: func(ctx context.Context, p *player) {
 		p.subscriberWeather(ctx, SilenceSubscribe, Weather{Silent: true}, p.between(time.Second, 6*time.Second))
 	}},
-	{SubscriberFails, func(ctx context.Context, p *player) { p.mood(ctx, SubscriberFails, Failing) }},
-	{SubscriberHangs, func(ctx context.Context, p *player) { p.mood(ctx, SubscriberHangs, Hanging) }},
-	{SubscriberSlow, func(ctx context.Context, p *player) { p.mood(ctx, SubscriberSlow, Slow) }},
-	{SinkDown, sinkDown},
+	{kind: SubscriberFails, play: func(ctx context.Context, p *player) { p.mood(ctx, SubscriberFails, Failing) }},
+	{kind: SubscriberHangs, play: func(ctx context.Context, p *player) { p.mood(ctx, SubscriberHangs, Hanging) }},
+	{kind: SubscriberSlow, play: func(ctx context.Context, p *player) { p.mood(ctx, SubscriberSlow, Slow) }},
+	{kind: SinkDown, play: sinkDown},
 }
 
 // killBroker ends one node as kill -9 does and starts it again.
