@@ -26,6 +26,7 @@ type options struct {
 	rounds   int           // of every comparison; medians count
 	lasts    time.Duration // of one window, at most
 	scale    float64       // of counts of events; 1 is what the tables show
+	other    string        // a second binary to compare with; empty: none
 	profiles string        // folder for profiles of kurier; empty: none
 }
 
@@ -106,6 +107,22 @@ func (b *bench) kurier(env, manifests map[string]string) (*kurier, error) {
 		env = all
 	}
 	return startKurier(b.binary, b.dir, b.broker.Address, env, manifests)
+}
+
+// beside starts a Kurier of the other binary, when there is one to compare with, on the same
+// manifests. Without one it returns nil.
+func (b *bench) beside(manifests map[string]string) (*kurier, error) {
+	if b.other == "" {
+		return nil, nil //nolint:nilnil // there may be none
+	}
+	return startKurier(b.other, b.dir, b.broker.Address, nil, manifests)
+}
+
+// compareOthers notes what the binary costs against the other one.
+func (b *bench) compareOthers(c comparison, scenario string) {
+	if b.other != "" {
+		b.judge(c.row(row{Scenario: scenario, Measure: "CPU µs per event", Note: "limit: " + b.other}))
+	}
 }
 
 // pids are the processes whose time counts in a window: those given, and Kafka.

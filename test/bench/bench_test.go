@@ -23,24 +23,20 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// TestBenchRuns runs every part with tiny numbers: it must work, nobody looks at times.
+// TestBenchRuns runs the parts that between them use everything, with tiny numbers, on the
+// embedded broker, which starts at once: it must work, nobody looks at times.
 func TestBenchRuns(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds the binary and starts a Kafka")
+		t.Skip("builds the binary and runs it as processes")
 	}
-	o := options{rounds: 1, lasts: 200 * time.Millisecond, scale: 0.002, profiles: ""}
-	var chosen []part
-	for _, p := range parts() {
-		if !slices.Contains([]string{"soak", "structured", "connections", "large", "replies", "by-key", "ordered", "start"}, p.name) {
-			chosen = append(chosen, p)
-		}
-	}
-	r, err := measureAll(o, chosen, "", false)
+	o := options{rounds: 1, lasts: 100 * time.Millisecond, scale: 0.002}
+	chosen, err := choose([]string{"receive", "deliver-unordered", "end-to-end", "manifests"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.HasPrefix(r.Kafka, "embedded") {
-		t.Logf("on the %s", r.Kafka)
+	r, err := measureAll(o, chosen, "", true)
+	if err != nil {
+		t.Fatal(err)
 	}
 	for part, why := range r.Skipped {
 		t.Errorf("part %s: %s", part, why)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -71,6 +72,12 @@ func embeddedBroker(dir, why string) (*broker, error) {
 // realKafka starts Apache Kafka as a server that is meant to last: its own choice of
 // collector, long-term compilation on.
 func realKafka() (b *broker, err error) {
+	testing.Init() // kafkatest asks whether tests run in their short form
+	if !flag.Parsed() {
+		if err := flag.CommandLine.Parse(nil); err != nil {
+			return nil, err
+		}
+	}
 	t := &starter{}
 	defer func() {
 		if r := recover(); r != nil {

@@ -148,7 +148,11 @@ func (k *kurier) remove(file string) error { return os.Remove(filepath.Join(k.ma
 
 func (k *kurier) pid() int { return k.proc.PID() }
 
+// stop ends the process. A nil kurier is stopped already.
 func (k *kurier) stop() {
+	if k == nil {
+		return
+	}
 	k.proc.Stop(40 * time.Second)
 	k.log.Close()
 	k.client.CloseIdleConnections()

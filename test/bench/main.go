@@ -38,6 +38,7 @@ func command(args []string) error {
 	flags.IntVar(&o.rounds, "rounds", 3, "rounds of each comparison; medians count")
 	flags.DurationVar(&o.lasts, "time", 4*time.Second, "longest time of one window")
 	flags.Float64Var(&o.scale, "scale", 1, "scale of the numbers of events, triggers and connections")
+	flags.StringVar(&o.other, "other", "", "another kurier binary to measure in the same rounds: before and after a change (receive, deliver-unordered)")
 	flags.StringVar(&o.profiles, "profiles", "", "folder for processor and allocation profiles of kurier; they cost a little time themselves")
 	if err := flags.Parse(args); err != nil {
 		return err

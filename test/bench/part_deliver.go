@@ -23,6 +23,7 @@ type deliveries struct {
 	*bench
 	delivery
 	kurier     *kurier
+	other      *kurier // of the other binary; nil: none
 	subscriber *child
 	round      int
 }
@@ -33,12 +34,18 @@ func (b *bench) prepare(d delivery) (*deliveries, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := startChild("subscriber", subscriberConfig{Delay: d.delay, Answer: d.answer})
+	other, err := b.beside(map[string]string{"broker.yaml": brokerManifest("bench", d.partitions)})
 	if err != nil {
 		k.stop()
 		return nil, err
 	}
-	ds := &deliveries{bench: b, delivery: d, kurier: k, subscriber: s}
+	s, err := startChild("subscriber", subscriberConfig{Delay: d.delay, Answer: d.answer})
+	if err != nil {
+		k.stop()
+		other.stop()
+		return nil, err
+	}
+	ds := &deliveries{bench: b, delivery: d, kurier: k, other: other, subscriber: s}
 	if err := b.broker.fill(topicOf("bench"), kib, d.keys, d.backlog); err != nil {
 		ds.end()
 		return nil, err
@@ -48,6 +55,7 @@ func (b *bench) prepare(d delivery) (*deliveries, error) {
 
 func (d *deliveries) end() {
 	d.kurier.stop()
+	d.other.stop()
 	d.subscriber.stop()
 	d.broker.forget(topicOf("bench"))
 }
@@ -56,7 +64,9 @@ func (d *deliveries) end() {
 const share = 10
 
 // deliver measures Kurier with a new Trigger, from the first event of the topic.
-func (d *deliveries) deliver() (figures, error) {
+func (d *deliveries) deliver() (figures, error) { return d.deliverBy(d.kurier, "kurier") }
+
+func (d *deliveries) deliverBy(k *kurier, variant string) (figures, error) {
 	d.round++
 	start, err := d.subscriber.ask()
 	if err != nil {
@@ -64,20 +74,23 @@ func (d *deliveries) deliver() (figures, error) {
 	}
 	text := trigger{Name: fmt.Sprintf("round-%d", d.round), Broker: "bench", Subscriber: d.subscriber.first.Address,
 		Order: d.order, Concurrency: d.concurrency, Filter: d.filter}.manifest()
-	if err := d.kurier.write("trigger.yaml", text); err != nil {
+	if err := k.write("trigger.yaml", text); err != nil {
 		return figures{}, err
 	}
-	wait := d.profile(d.kurier, d.scenario, "allocs")
+	wait := func() {}
+	if k == d.kurier {
+		wait = d.profile(k, d.scenario, "allocs")
+	}
 	f, err := measure(window{
-		counter: d.subscriber, pids: d.pids(map[string]int{"kurier": d.kurier.pid(), "subscriber": d.subscriber.pid()}),
-		memory: d.kurier.pid(), from: start.Count + d.warm(), events: d.backlog - 2*d.backlog/share, lasts: d.lasts,
+		counter: d.subscriber, pids: d.pids(map[string]int{"kurier": k.pid(), "subscriber": d.subscriber.pid()}),
+		memory: k.pid(), from: start.Count + d.warm(), events: d.backlog - 2*d.backlog/share, lasts: d.lasts,
 	})
 	wait()
 	if err != nil {
 		return f, err
 	}
-	d.keep(d.scenario, "kurier", f)
-	if err := d.kurier.remove("trigger.yaml"); err != nil {
+	d.keep(d.scenario, variant, f)
+	if err := k.remove("trigger.yaml"); err != nil {
 		return f, err
 	}
 	return f, d.settle()
@@ -110,7 +123,7 @@ func (d *deliveries) bareClient(connections int) (figures, error) {
 	if err != nil {
 		return figures{}, err
 	}
-	pause(warmUp)
+	d.warmUp()
 	f, err := measure(window{counter: client, pids: d.pids(map[string]int{"client": client.pid(), "subscriber": d.subscriber.pid()}),
 		memory: client.pid(), events: 1 << 40, lasts: d.lasts})
 	client.stop()
@@ -144,7 +157,7 @@ func partDeliverUnordered(b *bench) error {
 		return err
 	}
 	defer d.end()
-	var cpu comparison
+	var cpu, others comparison
 	for range b.rounds {
 		client, err := d.bareClient(100)
 		if err != nil {
@@ -159,7 +172,15 @@ func partDeliverUnordered(b *bench) error {
 			return err
 		}
 		cpu.add(f.cpuOf("kurier"), client.cpuOf("client")+consumer.cpuOf("sarama"))
+		if d.other != nil {
+			g, err := d.deliverBy(d.other, "other")
+			if err != nil {
+				return err
+			}
+			others.add(f.cpuOf("kurier"), g.cpuOf("kurier"))
+		}
 	}
+	b.compareOthers(others, d.scenario)
 	b.judge(cpu.row(row{Scenario: d.scenario, Measure: "CPU µs per event", Goal: 1.2, Floor: 1.5, Note: "limit: bare client + sarama consuming"}))
 	return nil
 }

@@ -8,8 +8,8 @@ import (
 // kib is the size of an event's data where nothing else is said.
 const kib = 1 << 10
 
-// warmUp is how long a load runs before a window begins.
-const warmUp = 700 * time.Millisecond
+// warmUp lets a load run before a window begins.
+func (b *bench) warmUp() { pause(min(700*time.Millisecond, b.lasts)) }
 
 // openLoad posts as fast as it is answered, for one window.
 func (b *bench) openLoad(c loadConfig, pids map[string]int, memoryOf int) (figures, error) {
@@ -18,7 +18,7 @@ func (b *bench) openLoad(c loadConfig, pids map[string]int, memoryOf int) (figur
 		return figures{}, err
 	}
 	defer load.stop()
-	pause(warmUp)
+	b.warmUp()
 	pids["load"] = load.pid()
 	return measure(window{counter: load, pids: b.pids(pids), memory: memoryOf, events: 1 << 40, lasts: b.lasts})
 }
@@ -45,7 +45,7 @@ func (b *bench) plainProducer(scenario, topic string, size, inFlight int) (figur
 		return figures{}, err
 	}
 	defer sender.stop()
-	pause(warmUp)
+	b.warmUp()
 	f, err := measure(window{counter: sender, pids: b.pids(map[string]int{"sarama": sender.pid()}), memory: sender.pid(), events: 1 << 40, lasts: b.lasts})
 	if err == nil {
 		b.keep(scenario, "sarama", f)
@@ -56,7 +56,10 @@ func (b *bench) plainProducer(scenario, topic string, size, inFlight int) (figur
 // post measures Kurier's ingress.
 func (b *bench) post(k *kurier, scenario, variant string, c loadConfig) (figures, error) {
 	c.Address, c.Path = k.ingress, "/default/bench"
-	wait := b.profile(k, scenario, "allocs")
+	wait := func() {}
+	if variant != "other" {
+		wait = b.profile(k, scenario, "allocs")
+	}
 	f, err := b.openLoad(c, map[string]int{"kurier": k.pid()}, k.pid())
 	wait()
 	if err == nil {
@@ -76,10 +79,15 @@ func partReceive(b *bench) error {
 		return err
 	}
 	defer k.stop()
+	other, err := b.beside(map[string]string{"broker.yaml": brokerManifest("bench", 10)})
+	if err != nil {
+		return err
+	}
+	defer other.stop()
 	defer b.broker.forget(topicOf("bench"))
 	for _, connections := range []int{64, 256} {
 		scenario := fmt.Sprintf("%d-connections", connections)
-		var cpu comparison
+		var cpu, others comparison
 		for range b.rounds {
 			load := loadConfig{Size: kib, Connections: connections}
 			server, err := b.plainServer(scenario, load)
@@ -95,7 +103,15 @@ func partReceive(b *bench) error {
 				return err
 			}
 			cpu.add(f.cpuOf("kurier"), server.cpuOf("fasthttp")+producer.cpuOf("sarama"))
+			if other != nil {
+				g, err := b.post(other, scenario, "other", load)
+				if err != nil {
+					return err
+				}
+				others.add(f.cpuOf("kurier"), g.cpuOf("kurier"))
+			}
 		}
+		b.compareOthers(others, scenario)
 		b.judge(cpu.row(row{Scenario: scenario, Measure: "CPU µs per event", Goal: 1.1, Floor: 1.35, Note: "limit: fasthttp alone + sarama alone"}))
 	}
 	return nil
