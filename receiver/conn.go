@@ -21,6 +21,9 @@ type conn struct {
 	woken *[]byte         // pooled, nil when nothing of it is left
 	first []byte          // the part of woken that Read has not handed out
 	one   [1]byte
+
+	produce               deadline
+	readUntil, writeUntil time.Time // the deadlines that are set; zero: another one
 }
 
 // Read hands out what ended the idle wait, then reads on.
@@ -47,7 +50,7 @@ func (c *conn) dropWoken() {
 // awaitRequest waits for the first bytes of the next request. False means that
 // the connection is over.
 func (c *conn) awaitRequest(r *Receiver) bool {
-	if c.SetReadDeadline(time.Now().Add(r.cfg.IdleTimeout)) != nil {
+	if c.readWithin(r.cfg.IdleTimeout) != nil {
 		return false
 	}
 	c.idle.Store(true)
@@ -153,6 +156,7 @@ func (r *Receiver) serveConn(c *conn) {
 		}
 		_ = c.Close()
 		c.dropWoken()
+		c.produce.end()
 		r.mu.Lock()
 		delete(r.conns, c)
 		r.mu.Unlock()

@@ -26,6 +26,7 @@ type request struct {
 	headers         event.HeaderSeq
 	length          int64     // declared, -1 when the body is chunked
 	body            io.Reader // ends with io.EOF where the body does
+	deadline        *deadline // of its connection
 }
 
 // Seconds that a refused client is asked to wait.
@@ -104,8 +105,8 @@ func (r *Receiver) storeOne(e *entry, req *request, mode event.Mode, body []byte
 	if a.status != 0 {
 		return a
 	}
-	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.ProduceTimeout)
-	defer cancel()
+	ctx := req.deadline.start(r.ctx, r.cfg.ProduceTimeout)
+	defer req.deadline.stop()
 	start := time.Now()
 	l.hold()
 	err = e.Producer.Produce(ctx, rec, l.release)
@@ -149,7 +150,10 @@ func (r *Receiver) record(e *entry, m *event.Message) (*sarama.ProducerMessage, 
 // hop is the number of Brokers that an event may still pass, this one counted.
 // What is absent or no integer counts as new. A detail tells that it is used up.
 func hop(m *event.Message, start int) (ttl int, detail string) {
-	value, _ := m.Get(event.BrokerTTL)
+	value, ok := m.Get(event.BrokerTTL)
+	if !ok {
+		return start, ""
+	}
 	n, err := strconv.Atoi(value)
 	if err != nil {
 		return start, ""

@@ -148,6 +148,7 @@ func (x *exchange) request(length int64) {
 		contentType: view(h.ContentType()),
 		headers:     headers,
 		length:      length,
+		deadline:    &x.conn.produce,
 	}
 	for name, value := range headers {
 		switch len(name) {

@@ -45,7 +45,7 @@ func (x *exchange) write(r *Receiver, a *answer, keep bool) error {
 		out = append(out, body...)
 	}
 	x.out = out
-	if err := x.conn.SetWriteDeadline(time.Now().Add(r.cfg.WriteTimeout)); err != nil {
+	if err := x.conn.writeWithin(r.cfg.WriteTimeout); err != nil {
 		return err
 	}
 	_, err := x.conn.Write(out)

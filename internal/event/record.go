@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/IBM/sarama"
 )
@@ -18,9 +19,9 @@ const (
 // Record makes the Kafka record of the event for a topic: binary (attributes in
 // ce_* headers, data as value, null without data) or structured (JSON envelope
 // as value), with the pass-through headers. Its key is m.Key, else the
-// partitionkey extension, else null. The record's value and key share memory
-// with the Message; its headers do not. Timestamp and partition are left to the
-// producer. The error comes only from [Message.Structured].
+// partitionkey extension, else null. The record's value, key and headers share
+// memory with the Message, so nobody may write into them. Timestamp and
+// partition are left to the producer. The error comes only from [Message.Structured].
 func (m *Message) Record(topic string, structured bool) (*sarama.ProducerMessage, error) {
 	rec := &sarama.ProducerMessage{Topic: topic}
 	if key := m.recordKey(); key != nil {
@@ -51,55 +52,67 @@ func (m *Message) recordKey() []byte {
 	return nil
 }
 
-// recordHeaders copies names and values into one buffer.
+// recordHeaders copies no values, and of the names only those that are rare.
 func (m *Message) recordHeaders(structured bool) []sarama.RecordHeader {
-	count, size := 1+len(m.Headers), len(recordContentType)+len(structuredContentType)
-	for i := range m.Headers {
-		size += len(m.Headers[i].Name) + len(m.Headers[i].Value)
-	}
+	count := 1 + len(m.Headers)
 	if !structured {
 		count += len(m.Attributes)
-		for i := range m.Attributes {
-			size += len(recordPrefix) + len(m.Attributes[i].Name) + len(m.Attributes[i].Value)
-		}
 	}
-	w := headerWriter{buf: make([]byte, 0, size), headers: make([]sarama.RecordHeader, 0, count)}
+	headers := make([]sarama.RecordHeader, 0, count)
 	if structured {
-		w.add("", recordContentType, structuredContentType)
+		headers = append(headers, recordHeader(recordContentType, structuredContentType))
 	} else {
 		for i := range m.Attributes {
-			if a := &m.Attributes[i]; a.Name == DataContentType {
-				w.add("", recordContentType, a.Value)
-			} else {
-				w.add(recordPrefix, a.Name, a.Value)
-			}
+			a := &m.Attributes[i]
+			headers = append(headers, recordHeader(recordName(a.Name), a.Value))
 		}
 	}
 	for i := range m.Headers {
 		if h := &m.Headers[i]; h.Name != retryAfter {
-			w.add("", h.Name, h.Value)
+			headers = append(headers, recordHeader(h.Name, h.Value))
 		}
 	}
-	return w.headers
+	return headers
 }
 
-// headerWriter appends headers whose bytes lie in one buffer. The buffer has
-// room for all of them, so it never moves.
-type headerWriter struct {
-	buf     []byte
-	headers []sarama.RecordHeader
+func recordHeader(name, value string) sarama.RecordHeader {
+	return sarama.RecordHeader{Key: bytesOf(name), Value: bytesOf(value)}
 }
 
-func (w *headerWriter) add(prefix, name, value string) {
-	start := len(w.buf)
-	w.buf = append(append(w.buf, prefix...), name...)
-	middle := len(w.buf)
-	w.buf = append(w.buf, value...)
-	end := len(w.buf)
-	w.headers = append(w.headers, sarama.RecordHeader{
-		Key:   w.buf[start:middle:middle],
-		Value: w.buf[middle:end:end],
-	})
+// bytesOf is s without a copy; nobody may write into it. It is never nil: an
+// empty value is not null.
+func bytesOf(s string) []byte {
+	if s == "" {
+		return []byte{}
+	}
+	return unsafe.Slice(unsafe.StringData(s), len(s))
+}
+
+// recordName is the record header of an attribute; the common ones cost nothing.
+func recordName(attribute string) string {
+	switch attribute {
+	case SpecVersion:
+		return recordSpecVersion
+	case ID:
+		return recordPrefix + ID
+	case Type:
+		return recordPrefix + Type
+	case Source:
+		return recordPrefix + Source
+	case Subject:
+		return recordPrefix + Subject
+	case Time:
+		return recordPrefix + Time
+	case DataContentType:
+		return recordContentType
+	case PartitionKey:
+		return recordPrefix + PartitionKey
+	case BrokerTTL:
+		return recordPrefix + BrokerTTL
+	case ArrivalTime:
+		return recordPrefix + ArrivalTime
+	}
+	return recordPrefix + attribute
 }
 
 // FromRecord reads the event of a record, structured or binary. The event is
