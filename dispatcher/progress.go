@@ -104,7 +104,7 @@ func (p *pipeline) open(d *consumer.Delivery, s *settings) (v *delivery, first b
 		d.State = kept
 	}
 	v.progress = kept
-	m, err := event.FromRecord(d.Record)
+	m, err := s.read(d.Record)
 	if err != nil {
 		var not *event.NotCloudEventError
 		if !errors.As(err, &not) {

@@ -8,12 +8,13 @@ import (
 	"kurier.dev/kurier/internal/filter"
 )
 
-// Subscription is one Trigger or Subscription as plain data, everything
+// Subscription is one Trigger, Subscription or topic of a KafkaSource as plain data, everything
 // resolved and defaulted. Two Subscriptions that are deeply equal are the same
 // settings. The dispatcher reads what it is given and never writes to it; the
 // caller does not change it after Apply.
 type Subscription struct {
-	// Kind, Namespace and Name identify it; Kind is "Trigger" or "Subscription".
+	// Kind, Namespace and Name identify it; Kind is "Trigger",
+	// "Subscription" or "KafkaSource".
 	Kind, Namespace, Name string
 
 	// Cluster names the Kafka cluster for Config.Clusters; Topic is read by
@@ -25,6 +26,10 @@ type Subscription struct {
 	// pass everything (FI-1).
 	Attributes map[string]string
 	Filters    []filter.Spec
+
+	// Records makes events of whatever the topic holds; nil: what is no
+	// CloudEvent goes to the dead letter topic (DL-37).
+	Records *Records
 
 	Subscriber Destination
 	Reply      Reply

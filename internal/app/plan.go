@@ -22,7 +22,7 @@ func (p *process) wantedBy(plan *resources.Plan) map[string]*wanted {
 	at := func(cluster string) *wanted {
 		key := p.clusters.key(cluster)
 		if want[key] == nil {
-			want[key] = &wanted{topics: map[string]wantedTopic{}, groups: map[string]wantedGroup{}}
+			want[key] = &wanted{topics: map[string]wantedTopic{}, groups: map[kafka.GroupTopic]wantedGroup{}}
 		}
 		return want[key]
 	}
@@ -37,10 +37,10 @@ func (p *process) wantedBy(plan *resources.Plan) map[string]*wanted {
 			continue
 		}
 		on := at(c.Cluster)
-		on.groups[c.Group] = p.groupOf(c)
+		on.groups[kafka.GroupTopic{Group: c.Group, Topic: c.Topic}] = p.groupOf(c)
 		if name := c.DeadLetter.Topic; name != "" && !c.DeadLetter.Drop {
-			if _, taken := on.topics[name]; !taken {
-				on.topics[name] = wantedTopic{source: c.Topic, spec: kafka.TopicSpec{Name: name, Create: true}}
+			if there, taken := on.topics[name]; !taken || len(there.sources) > 0 {
+				on.topics[name] = wantedTopic{sources: append(there.sources, c.Topic), spec: kafka.TopicSpec{Name: name, Create: true}}
 			}
 		}
 	}
@@ -116,6 +116,9 @@ func (p *process) unavailable(target resources.Target, pinned map[place]bool) st
 func (p *process) pinnedTopics(plan *resources.Plan) map[place]bool {
 	missing := map[place]bool{}
 	for i := range plan.Consumers {
+		if plan.Consumers[i].Records != nil {
+			continue // others fill this topic too: events are not held back for a KafkaSource
+		}
 		group := p.groupOf(&plan.Consumers[i])
 		if done, _ := p.topology.pinned(group); !done {
 			missing[group.place] = true
@@ -133,10 +136,11 @@ func (p *process) pinnedTopics(plan *resources.Plan) map[place]bool {
 // subscriptions are the consumers that can run now.
 func (p *process) subscriptions(plan *resources.Plan) []dispatcher.Subscription {
 	var subscriptions []dispatcher.Subscription
+	pinning := p.pinning(plan)
 	for i := range plan.Consumers {
 		c := &plan.Consumers[i]
 		group := p.groupOf(c)
-		if len(p.blocked(plan, c)) > 0 || !p.started[group] && len(p.waits(c)) > 0 {
+		if pinning[c.Ref] || len(p.blocked(plan, c)) > 0 || !p.started[group] && len(p.waits(c)) > 0 {
 			continue
 		}
 		p.started[group] = true
@@ -146,8 +150,8 @@ func (p *process) subscriptions(plan *resources.Plan) []dispatcher.Subscription 
 			continue
 		}
 		subscriptions = append(subscriptions, dispatcher.Subscription{
-			Kind: c.Kind, Namespace: c.Namespace, Name: c.Name,
-			Cluster: p.clusters.key(c.Cluster), Topic: c.Topic, Group: c.Group,
+			Kind: c.Kind, Namespace: c.Namespace, Name: runName(c),
+			Cluster: p.clusters.key(c.Cluster), Topic: c.Topic, Group: c.Group, Records: records(c),
 			Attributes: c.Attributes, Filters: c.Filters,
 			Subscriber: p.destination(c.Subscriber),
 			Reply:      dispatcher.Reply{Kind: replyKinds[c.Reply.Kind], Destination: p.destination(c.Reply.Destination), BrokerURL: c.Reply.BrokerURL},

@@ -280,7 +280,7 @@ func (p *process) missing(plan *resourcesPlan) []string {
 	var missing []string
 	for key, want := range p.wantedBy(plan) {
 		for name, topic := range want.topics {
-			if _, known := p.topology.topic(key, name); !known && topic.source == "" {
+			if _, known := p.topology.topic(key, name); !known && len(topic.sources) == 0 {
 				missing = append(missing, "topic "+name+" is not checked yet")
 			}
 		}

@@ -22,7 +22,7 @@ func (v *view) progress(object *status.Object, c *resources.Consumer) {
 	if v.p.dispatcher == nil {
 		return
 	}
-	s, ok := v.p.dispatcher.Status(c.Kind, c.Namespace, c.Name)
+	s, ok := v.p.dispatcher.Status(c.Kind, c.Namespace, runName(c))
 	if !ok {
 		return
 	}

@@ -54,18 +54,21 @@ func (p *process) Status(ctx context.Context) ([]status.Object, error) {
 	}
 	v := &view{p: p, plan: p.manifests.plan(), ready: map[resources.Ref]*status.Object{}}
 	v.groups = p.groups.get(ctx, p, v.plan)
-	targets, consumers := map[resources.Ref]*resources.Target{}, map[resources.Ref]*resources.Consumer{}
+	targets, consumers := map[resources.Ref]*resources.Target{}, map[resources.Ref][]*resources.Consumer{}
 	for i := range v.plan.Targets {
 		targets[v.plan.Targets[i].Ref] = &v.plan.Targets[i]
 	}
 	for i := range v.plan.Consumers {
-		consumers[v.plan.Consumers[i].Ref] = &v.plan.Consumers[i]
+		c := &v.plan.Consumers[i]
+		consumers[c.Ref] = append(consumers[c.Ref], c)
 	}
 	objects := make([]status.Object, 0, len(v.plan.Objects))
 	later := []*resources.Object{} // those whose state follows from others
 	for _, object := range v.plan.Objects {
 		switch {
 		case object.Kind == "ConfigMap" || object.Kind == "Secret":
+		case object.Kind == "KafkaSource":
+			objects = append(objects, v.kafkaSource(object, consumers[object.Ref]))
 		case consumers[object.Ref] != nil:
 			later = append(later, object)
 		default:
@@ -78,7 +81,7 @@ func (p *process) Status(ctx context.Context) ([]status.Object, error) {
 	}
 	done := make([]status.Object, 0, len(objects)+len(later))
 	for _, object := range later {
-		done = append(done, v.consumer(object, consumers[object.Ref]))
+		done = append(done, v.consumer(object, consumers[object.Ref][0]))
 	}
 	v.subscribers(done)
 	objects = append(objects, done...)
@@ -234,7 +237,7 @@ func (v *view) running(object *status.Object, condition string, c *resources.Con
 	case group.State != "Stable":
 		object.SetCondition(status.Condition{Type: condition, Status: status.False, Reason: "JoiningGroup", Message: fmt.Sprintf("group %s is %s: a dispatcher joins, or none runs", c.Group, strings.ToLower(orNone(group.State)))})
 	default:
-		object.SetCondition(status.Condition{Type: condition, Status: status.True, Message: idleMembers(group)})
+		object.SetCondition(status.Condition{Type: condition, Status: status.True, Message: idleMembers(c, group)})
 	}
 }
 
@@ -245,8 +248,12 @@ func orNone(state string) string {
 	return state
 }
 
-// idleMembers says when there are more dispatchers than partitions.
-func idleMembers(group kafka.GroupState) string {
+// idleMembers says when there are more dispatchers than partitions. A KafkaSource
+// has members for other topics in the same group.
+func idleMembers(c *resources.Consumer, group kafka.GroupState) string {
+	if c.Records != nil {
+		return ""
+	}
 	idle := 0
 	for _, member := range group.Members {
 		if len(member.Partitions) == 0 {

@@ -27,9 +27,10 @@ type place struct{ cluster, topic string }
 // wantedTopic is a topic that must exist before what uses it is ready.
 type wantedTopic struct {
 	spec kafka.TopicSpec
-	// source is the topic that a dead letter topic belongs to: partitions,
-	// replication and record size follow it. Empty: not a dead letter topic.
-	source string
+	// sources are the topics that a dead letter topic belongs to: partitions,
+	// replication and record size follow the first usable one. Empty: not a dead
+	// letter topic.
+	sources []string
 }
 
 // wantedGroup is a consumer group whose first offset must be committed.
@@ -42,7 +43,7 @@ type wantedGroup struct {
 // wanted is what one cluster should hold.
 type wanted struct {
 	topics map[string]wantedTopic
-	groups map[string]wantedGroup
+	groups map[kafka.GroupTopic]wantedGroup
 }
 
 // topology makes Kafka hold what the manifests want: topics first, then the
@@ -157,7 +158,7 @@ func (t *topology) pass(key string) bool {
 func (w *wanted) specs(single bool) []kafka.TopicSpec {
 	var specs []kafka.TopicSpec
 	for _, topic := range w.topics {
-		if topic.source != "" {
+		if len(topic.sources) > 0 {
 			continue
 		}
 		spec := topic.spec
@@ -174,11 +175,8 @@ func (w *wanted) specs(single bool) []kafka.TopicSpec {
 func (t *topology) deadLetterSpecs(key string, want *wanted) []kafka.TopicSpec {
 	var specs []kafka.TopicSpec
 	for _, topic := range want.topics {
-		if topic.source == "" {
-			continue
-		}
-		source, ok := t.topic(key, topic.source)
-		if !ok || source.Err != nil {
+		source, ok := t.firstUsable(key, topic.sources)
+		if !ok {
 			continue
 		}
 		spec := topic.spec
@@ -194,6 +192,15 @@ func (t *topology) deadLetterSpecs(key string, want *wanted) []kafka.TopicSpec {
 		specs = append(specs, spec)
 	}
 	return specs
+}
+
+func (t *topology) firstUsable(key string, topics []string) (kafka.TopicResult, bool) {
+	for _, name := range topics {
+		if topic, ok := t.topic(key, name); ok && topic.Err == nil {
+			return topic, true
+		}
+	}
+	return kafka.TopicResult{}, false
 }
 
 func (t *topology) ensure(key string, cluster *kafka.Cluster, specs []kafka.TopicSpec) bool {

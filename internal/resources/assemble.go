@@ -25,6 +25,11 @@ func (r *resolver) plan() *Plan {
 			p.Consumers = append(p.Consumers, r.planSubscription(object, m, body))
 		case *sequence, *parallel:
 			p.Flows = append(p.Flows, r.planFlow(object, m))
+		case *kafkaSource:
+			p.Consumers = append(p.Consumers, r.planKafkaSource(object, m, body)...)
+			for _, topic := range body.topics {
+				addTopic(topics, &home{cluster: r.cluster(body.servers), topic: topic}, m.ref)
+			}
 		case *pingSource:
 			p.Pings = append(p.Pings, r.planPing(object, m, body))
 		case *service:

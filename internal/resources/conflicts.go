@@ -16,10 +16,19 @@ func (r *resolver) conflicts() {
 		if source := r.source(m); source != nil && r.groups[m] != "" {
 			r.claim(owned{"consumer group", r.homes[source].cluster, r.groups[m]}, m)
 		}
+		if s, ok := m.body.(*kafkaSource); ok && r.groups[m] != "" {
+			r.claim(owned{"consumer group", r.cluster(s.servers), r.groups[m]}, m)
+		}
 	}
 	for _, m := range r.objects {
 		if source := r.source(m); source != nil && r.groups[m] != "" {
-			r.checkDeadLetterTopic(m, r.homes[source].cluster)
+			h := r.homes[source]
+			r.checkDeadLetterTopic(m, h.cluster, h.topic)
+		}
+		if s, ok := m.body.(*kafkaSource); ok && r.groups[m] != "" {
+			for _, topic := range s.topics {
+				r.checkDeadLetterTopic(m, r.cluster(s.servers), topic)
+			}
 		}
 	}
 }
@@ -40,14 +49,17 @@ func (r *resolver) claim(name owned, m *manifest) {
 }
 
 // checkDeadLetterTopic refuses a dead letter topic that Kafka cannot have or
-// that another object reads.
-func (r *resolver) checkDeadLetterTopic(m *manifest, cluster string) {
-	topic, wrong := r.deadLetterTopic(m)
+// that an object reads.
+func (r *resolver) checkDeadLetterTopic(m *manifest, cluster, source string) {
+	topic, wrong := r.deadLetterTopic(m, source)
 	owner := r.owners[owned{"topic", cluster, topic}]
 	switch {
 	case wrong != "":
 		r.lose(m, m.line, "no usable name for the dead letter topic: "+quoted(topic),
 			wrong+"; it is made by DEAD_LETTER_TOPIC_TEMPLATE", "metadata.name")
+	case topic != "" && topic == source:
+		r.lose(m, m.line, "the dead letter topic "+quoted(topic)+" is the topic that "+m.ref.String()+" reads",
+			"every dead letter would be delivered again; it is made by DEAD_LETTER_TOPIC_TEMPLATE", "metadata.name")
 	case owner != nil:
 		r.lose(m, m.line, "the dead letter topic "+quoted(topic)+" is the topic of "+owner.ref.String(),
 			owner.ref.String()+" is in "+owner.place(), "metadata.name")
@@ -86,11 +98,10 @@ func (r *resolver) channel(ref objectRef) *manifest {
 	return front
 }
 
-// deadLetterTopic is the name of a consumer's dead letter topic, and what is
-// wrong with it; empty when the policy is to drop.
-func (r *resolver) deadLetterTopic(m *manifest) (topic, wrong string) {
-	source := r.source(m)
-	if r.policy(m, source).deadLetter == "drop" {
+// deadLetterTopic is the name of the dead letter topic of a consumer of the topic
+// source, and what is wrong with it; empty when the policy is to drop.
+func (r *resolver) deadLetterTopic(m *manifest, source string) (topic, wrong string) {
+	if r.policy(m, r.source(m)).deadLetter == "drop" {
 		return "", ""
 	}
 	if r.settings.options.DeadLetterTopicTemplate == "" {
@@ -98,7 +109,7 @@ func (r *resolver) deadLetterTopic(m *manifest) (topic, wrong string) {
 		return topic, checkTopicName(topic)
 	}
 	topic, err := r.settings.deadLetterTopics.execute(deadLetterData{ConsumerGroup: r.groups[m], Kind: m.kind,
-		Namespace: m.namespace, Name: m.name, Topic: r.homes[source].topic})
+		Namespace: m.namespace, Name: m.name, Topic: source})
 	if err != nil {
 		return "", err.Error()
 	}
@@ -115,6 +126,8 @@ func (r *resolver) policy(m, parent *manifest) policy {
 		return body.policy.over(b)
 	case *subscription:
 		return body.policy.over(parent.body.(*channel).policy)
+	case *kafkaSource:
+		return body.policy
 	}
 	return policy{}
 }

@@ -96,7 +96,7 @@ func (r *resolver) attach(c *Consumer, m, source *manifest, order string) {
 	c.Cluster, c.Topic = h.cluster, h.topic
 	r.policy(m, source).apply(c, r.settings.options, order)
 	if !c.DeadLetter.Drop {
-		c.DeadLetter.Topic, _ = r.deadLetterTopic(m)
+		c.DeadLetter.Topic, _ = r.deadLetterTopic(m, h.topic)
 	}
 }
 

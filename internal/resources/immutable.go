@@ -36,6 +36,10 @@ func (m *manifest) immutable(old *manifest) {
 		if was, ok := old.body.(*subscription); ok && was.channel.key() != now.channel.key() {
 			m.changed("Immutable fields changed (-old +new)", old, []string{"spec"}, "spec.channel")
 		}
+	case *kafkaSource:
+		if was, ok := old.body.(*kafkaSource); ok && was.group != now.group {
+			m.changed("Immutable fields changed (-old +new)", old, []string{"spec"}, "spec.consumerGroup")
+		}
 	case *kafkaSink:
 		was, ok := old.body.(*kafkaSink)
 		if ok && (was.topic != now.topic || was.partitions != now.partitions || was.replication != now.replication) {

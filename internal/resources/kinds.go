@@ -27,6 +27,7 @@ const (
 	kindSequence        = "Sequence"
 	kindParallel        = "Parallel"
 	kindPingSource      = "PingSource"
+	kindKafkaSource     = "KafkaSource"
 	kindService         = "Service"
 	kindConfigMap       = "ConfigMap"
 	kindSecret          = "Secret"
@@ -59,6 +60,7 @@ func kinds() kindTable {
 		{flowsGroup, kindSequence}:            {v1, manifestOf(sequenceSchema), decodeSequence},
 		{flowsGroup, kindParallel}:            {v1, manifestOf(parallelSchema), decodeParallel},
 		{sourcesGroup, kindPingSource}:        {[]string{"v1", "v1beta2"}, manifestOf(pingSourceSchema), decodePingSource},
+		{sourcesGroup, kindKafkaSource}:       {[]string{"v1", "v1beta1"}, manifestOf(kafkaSourceSchema), decodeKafkaSource},
 		{servingGroup, kindService}:           {v1, service, decodeService},
 		{coreGroup, kindService}:              {v1, service, decodeService},
 		{coreGroup, kindConfigMap}:            {v1, configMapSchema, decodeConfigMap},

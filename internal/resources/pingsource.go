@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ func decodePingSource(d *decoder) any {
 	spec := d.at("spec")
 	p := &pingSource{
 		schedule: "* * * * *", timezone: spec.at("timezone").text(), contentType: spec.at("contentType").text(),
-		extensions: spec.at("ceOverrides").at("extensions").texts(), sink: d.destination(spec.at("sink")),
+		extensions: d.overrides(spec), sink: d.destination(spec.at("sink")),
 	}
 	if schedule := spec.at("schedule"); schedule.text() != "" {
 		p.schedule = schedule.text()
@@ -34,14 +35,27 @@ func decodePingSource(d *decoder) any {
 	d.schedule(spec.at("schedule"), p.schedule)
 	d.timezone(spec.at("timezone"))
 	p.data = d.pingData(spec, p.contentType)
-	extensions := spec.at("ceOverrides").at("extensions")
-	for name := range extensions.pairs() {
-		if !extensionName.MatchString(name) {
-			d.invalidKey(extensions, name, "keys are expected to be alphanumeric")
-		}
-	}
 	d.noPolicy()
 	return p
+}
+
+// overrides reads spec.ceOverrides.extensions. What every event has itself is
+// no extension.
+func (d *decoder) overrides(spec field) map[string]string {
+	extensions := spec.at("ceOverrides").at("extensions")
+	for name := range extensions.pairs() {
+		switch {
+		case !extensionName.MatchString(name):
+			d.invalidKey(extensions, name, "keys are expected to be alphanumeric")
+		case slices.Contains(contextAttributes, name):
+			d.invalidKey(extensions, name, "it is an attribute of the event, not an extension")
+		}
+	}
+	return extensions.texts()
+}
+
+var contextAttributes = []string{
+	"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "schemaurl", "datacontentencoding", "data",
 }
 
 func (d *decoder) schedule(f field, schedule string) {

@@ -37,7 +37,7 @@ type Plan struct {
 	Objects   []*Object  // every known object, also Services, ConfigMaps and Secrets
 	Topics    []Topic    // each topic once; dead letter topics are not among them (Consumer.DeadLetter)
 	Targets   []Target   // ingress addresses
-	Consumers []Consumer // Triggers and Subscriptions
+	Consumers []Consumer // Triggers, Subscriptions and KafkaSources
 	Pings     []Ping
 	Flows     []Flow // Sequences and Parallels
 	Services  []Service
@@ -67,7 +67,7 @@ type Object struct {
 	DeadLetterSinkURI   string
 	StatusAnnotations   map[string]string
 	Topic               string // that the object owns or reads
-	Group               string // of a Trigger or Subscription
+	Group               string // of a Trigger, Subscription or KafkaSource
 }
 
 // Topic is a Kafka topic that must exist.
@@ -93,10 +93,11 @@ type Target struct {
 	Blocked    []Condition // non-empty: events cannot be taken, with the reason
 }
 
-// Consumer is a Trigger or a Subscription: one consumer group.
+// Consumer is a Trigger or a Subscription: one consumer group. A KafkaSource is
+// one Consumer for each of its topics, all of the same group.
 type Consumer struct {
 	Ref
-	Parent        Ref // the Broker or channel; the channel's Ref is as the Subscription names it
+	Parent        Ref // the Broker or channel; the channel's Ref is as the Subscription names it; zero for a KafkaSource
 	UID           string
 	Cluster       string
 	Topic         string
@@ -110,8 +111,15 @@ type Consumer struct {
 	Order         string // "ordered", "unordered" or "ordered-by-key"
 	Concurrency   int
 	InitialOffset InitialOffset
+	Records       *Records    // of a KafkaSource; nil: the topic holds CloudEvents only
 	Dependency    Ref         // must be Ready before this one starts; zero: none
 	Blocked       []Condition // non-empty: not started, events stay in the topic
+}
+
+// Records is what a KafkaSource makes of the records of a topic.
+type Records struct {
+	Source     string            // attribute of what is no CloudEvent
+	Extensions map[string]string // set on every event
 }
 
 // ReplyKind says where a subscriber's reply event goes.

@@ -99,6 +99,8 @@ func (r *resolver) names() {
 			r.homes[m] = r.sinkHome(m, body)
 		case *trigger:
 			r.groups[m] = r.name(m, r.settings.triggerGroups, nil)
+		case *kafkaSource:
+			r.groups[m] = r.sourceGroup(m, body)
 		case *subscription:
 			r.groups[m] = subscriptionGroup(m.namespace, body.channel.name, m.uid, m.name)
 		}

@@ -74,6 +74,13 @@ var (
 	}
 	deliverySchema = objectOf(deliveryFields)
 
+	overridesSchema = objectOf(fields{"extensions": textMapField})
+	secretKeyField  = objectOf(fields{"secretKeyRef": anyField})
+	netSchema       = objectOf(fields{
+		"sasl": objectOf(fields{"enable": boolField, "user": secretKeyField, "password": secretKeyField, "type": secretKeyField}),
+		"tls":  objectOf(fields{"enable": boolField, "cert": secretKeyField, "key": secretKeyField, "caCert": secretKeyField}),
+	})
+
 	secretReference = objectOf(fields{"secret": objectOf(fields{"ref": objectOf(fields{"name": textField})})})
 
 	subscribersSchema = listOf(objectOf(fields{
@@ -123,7 +130,12 @@ var (
 	})
 	pingSourceSchema = objectOf(fields{
 		"schedule": textField, "timezone": textField, "contentType": textField, "data": textField, "dataBase64": textField, "sink": destinationSchema,
-		"ceOverrides": objectOf(fields{"extensions": textMapField}),
+		"ceOverrides": overridesSchema,
+	})
+	kafkaSourceSchema = objectOf(fields{
+		"topics": listOf(textField), "bootstrapServers": listOf(textField), "net": netSchema, "consumerGroup": textField,
+		"initialOffset": textField, "ordering": textField, "consumers": intField, "delivery": deliverySchema,
+		"sink": destinationSchema, "ceOverrides": overridesSchema,
 	})
 	configMapSchema = with(envelope, fields{"data": textMapField, "binaryData": anyField, "immutable": boolField})
 	secretSchema    = with(envelope, fields{"data": secretField, "stringData": secretField, "type": textField, "immutable": boolField})

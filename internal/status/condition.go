@@ -53,6 +53,8 @@ func Set(kind string) []string {
 		return []string{"ReferencesResolved", "AddedToChannel", "ChannelReady"}
 	case "Sequence", "Parallel":
 		return []string{"ChannelsReady", "SubscriptionsReady", "Addressable"}
+	case "KafkaSource":
+		return []string{"SinkProvided", "ConnectionEstablished", "InitialOffsetsCommitted", "ConsumerGroup", "DeadLetterSinkResolved"}
 	case "KafkaSink":
 		return []string{"Addressable", "TopicReady", "ConfigParsed"}
 	}
