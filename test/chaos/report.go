@@ -22,9 +22,12 @@ const (
 // Felt is what one fault did.
 type Felt struct {
 	Fault
-	InFlight int           // events acknowledged and not settled at its begin, over all triggers
-	Repeats  int           // put down to it
-	Recovery time.Duration // from its end until every partition of every trigger settled an event acknowledged later
+	InFlight int // events acknowledged and not settled at its begin, over all triggers
+	Repeats  int // put down to it
+	// Working is the time from its end until every partition of every trigger that had
+	// something to do had settled something; Recovery until each had settled an event that
+	// was acknowledged after the fault's end. Faults that follow count in, and a backlog.
+	Working, Recovery time.Duration
 }
 
 // Report is what a run tells.
@@ -48,7 +51,7 @@ func NewReport(h *History, v *Verdict) *Report {
 	c.gather()
 	lives := c.lives()
 	for i, f := range h.Faults {
-		felt := Felt{Fault: f, InFlight: lives.at(f.Begin), Recovery: lives.recovery(f.End)}
+		felt := Felt{Fault: f, InFlight: lives.at(f.Begin), Working: lives.working(f.End), Recovery: lives.recovery(f.End)}
 		for _, repeat := range v.Repeats {
 			if repeat.Fault == i {
 				felt.Repeats++
@@ -90,12 +93,22 @@ func (l lives) at(now Instant) (n int) {
 	return n
 }
 
+// working is when the last partition with something to do settled something.
+func (l lives) working(from Instant) time.Duration {
+	return l.last(from, func(one *life) bool { return one.acked < from })
+}
+
 // recovery is when the last partition settled its first event acknowledged after a
 // moment. Partitions without one do not count.
 func (l lives) recovery(from Instant) time.Duration {
+	return l.last(from, func(one *life) bool { return one.acked >= from })
+}
+
+// last is when the last partition settled its first event of a kind after a moment.
+func (l lives) last(from Instant, kind func(*life) bool) time.Duration {
 	first := map[place]Instant{}
 	for i := range l {
-		if l[i].acked < from || l[i].settled == Never {
+		if l[i].settled == Never || l[i].settled <= from || !kind(&l[i]) {
 			continue
 		}
 		if at, ok := first[l[i].place]; !ok || l[i].settled < at {
@@ -123,15 +136,16 @@ func (r *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d events sent, %d acknowledged, %d requests, %d violations, %d excused, %d repeats; partitions moved %v\n",
 		r.Events, r.Acked, r.Requests, len(r.Verdict.Violations), len(r.Verdict.Excused), len(r.Verdict.Repeats), r.Verdict.Moves)
-	fmt.Fprintf(&b, "%-46s %5s %9s %17s %19s\n", "fault", "times", "in flight", "repeats", "recovery")
-	fmt.Fprintf(&b, "%-46s %5s %9s %8s %8s %9s %9s\n", "", "", "least", "median", "worst", "median", "worst")
+	fmt.Fprintf(&b, "%-42s %5s %9s %15s %19s %19s\n", "fault", "times", "in flight", "repeats", "at work again", "new events through")
+	fmt.Fprintf(&b, "%-42s %5s %9s %7s %7s %9s %9s %9s %9s\n", "", "", "least", "median", "worst", "median", "worst", "median", "worst")
 	kinds := r.Kinds()
 	for _, kind := range sortedKinds(kinds) {
 		felt := kinds[kind]
 		flying, repeats := values(felt, func(f Felt) int { return f.InFlight }), values(felt, func(f Felt) int { return f.Repeats })
+		working := values(felt, func(f Felt) time.Duration { return f.Working.Round(10 * time.Millisecond) })
 		recovery := values(felt, func(f Felt) time.Duration { return f.Recovery.Round(10 * time.Millisecond) })
-		fmt.Fprintf(&b, "%-46s %5d %9d %8d %8d %9s %9s\n", kind, len(felt), flying[0],
-			median(repeats), repeats[len(repeats)-1], median(recovery), recovery[len(recovery)-1])
+		fmt.Fprintf(&b, "%-42s %5d %9d %7d %7d %9s %9s %9s %9s\n", kind, len(felt), flying[0], median(repeats), last(repeats),
+			median(working), last(working), median(recovery), last(recovery))
 	}
 	excused := map[Violation]int{}
 	for _, f := range r.Verdict.Excused {
@@ -166,5 +180,7 @@ func values[T cmp.Ordered](felt []Felt, get func(Felt) T) []T {
 	slices.Sort(all)
 	return all
 }
+
+func last[T any](sorted []T) T { return sorted[len(sorted)-1] }
 
 func median[T any](sorted []T) T { return sorted[len(sorted)/2] }

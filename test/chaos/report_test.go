@@ -26,7 +26,7 @@ func TestReportMeasuresFaults(t *testing.T) {
 		t.Fatalf("report %+v", r)
 	}
 	f := r.Felt[0]
-	if f.InFlight != 1 || f.Repeats != 1 || f.Recovery != ms(130) {
+	if f.InFlight != 1 || f.Repeats != 1 || f.Recovery != ms(130) || f.Working != ms(20) {
 		t.Errorf("in flight %d, repeats %d, recovery %s, want 1, 1 and 130ms", f.InFlight, f.Repeats, f.Recovery)
 	}
 	text := r.String()

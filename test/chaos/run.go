@@ -32,7 +32,7 @@ const (
 	keysEach    = 2
 	warmUp      = 2 * time.Second
 	coolDown    = 3 * time.Second
-	orderedRest = 2 * time.Millisecond
+	orderedRest = time.Millisecond
 	keyedRest   = 10 * time.Millisecond
 	freeRest    = 60 * time.Millisecond
 )
