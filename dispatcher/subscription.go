@@ -8,10 +8,10 @@ import (
 	"kurier.dev/kurier/internal/filter"
 )
 
-// Subscription is one Trigger, Subscription or topic of a KafkaSource as plain data, everything
-// resolved and defaulted. Two Subscriptions that are deeply equal are the same
-// settings. The dispatcher reads what it is given and never writes to it; the
-// caller does not change it after Apply.
+// Subscription is one Trigger, one Subscription or one topic of a KafkaSource as
+// plain data, everything resolved and defaulted. Two Subscriptions that are
+// deeply equal are the same settings. The dispatcher reads what it is given and
+// never writes to it; the caller does not change it after Apply.
 type Subscription struct {
 	// Kind, Namespace and Name identify it; Kind is "Trigger",
 	// "Subscription" or "KafkaSource".

@@ -65,6 +65,11 @@ func (p *process) tailOf(plan *resources.Plan, ref admin.Ref, deadLetters bool) 
 			return tailed{cluster: c.Cluster, topic: c.Topic, filter: compiled}, err
 		}
 	}
+	for i := range plan.Flows {
+		if f := &plan.Flows[i]; is(f.Ref) && !deadLetters { // what comes in
+			ref = admin.Ref{Kind: f.Channels[0].Kind, Namespace: f.Channels[0].Namespace, Name: f.Channels[0].Name}
+		}
+	}
 	for _, target := range plan.Targets {
 		if is(target.Ref) {
 			if deadLetters {

@@ -101,6 +101,9 @@ func sequenceStops(t *testing.T, s *harness.System) {
 	w.apply()
 	w.toFlow("sequence", "s", harness.Event{ID: "1"})
 	silent.AwaitReceived(t, 1)
+	if in := w.tail(1, w.ref("sequence", "s")); len(in) != 1 || in[0]["id"] != "1" {
+		t.Errorf("what came into the Sequence is %v", in)
+	}
 	w.settled(w.ref("subscription", "s-kn-sequence-0"), w.ref("subscription", "s-kn-sequence-1"))
 	if n := len(after.Requests()) + len(sink.Requests()); n != 0 {
 		t.Errorf("%d events went on", n)
