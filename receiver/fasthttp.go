@@ -186,7 +186,7 @@ func (x *exchange) expectation() (answer, bool) {
 
 // fill reads until the buffer holds the whole head of the request.
 func (x *exchange) fill(r *Receiver, scan *headScan) (answer, bool) {
-	for waiting := false; ; waiting = true {
+	for watched := false; ; {
 		b, _ := x.br.Peek(x.br.Buffered())
 		skipped := emptyLines(b)
 		if skipped > 0 {
@@ -199,7 +199,10 @@ func (x *exchange) fill(r *Receiver, scan *headScan) (answer, bool) {
 			return problem(400, problemText), false
 		case done:
 			return answer{}, true
-		case !waiting:
+		case !watched && len(x.conn.first) == 0:
+			// What woke the connection is used up: from here on the client is
+			// waited for.
+			watched = true
 			_ = x.conn.SetReadDeadline(time.Now().Add(r.cfg.HeaderTimeout))
 		}
 		_, err := x.br.Peek(len(b) + 1)
