@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -27,6 +29,7 @@ type options struct {
 	lasts    time.Duration // of one window, at most
 	scale    float64       // of counts of events; 1 is what the tables show
 	other    string        // a second binary to compare with; empty: none
+	env      string        // NAME=VALUE,...: more of kurier's environment
 	profiles string        // folder for profiles of kurier; empty: none
 }
 
@@ -99,14 +102,19 @@ func (b *bench) judge(r row) {
 
 // kurier starts a Kurier for a part.
 func (b *bench) kurier(env, manifests map[string]string) (*kurier, error) {
+	all := maps.Clone(env)
+	if all == nil {
+		all = map[string]string{}
+	}
 	if b.profiles != "" {
-		all := map[string]string{"ADMIN_PPROF": "true"}
-		for name, value := range env {
+		all["ADMIN_PPROF"] = "true"
+	}
+	for entry := range strings.SplitSeq(b.env, ",") {
+		if name, value, ok := strings.Cut(entry, "="); ok {
 			all[name] = value
 		}
-		env = all
 	}
-	return startKurier(b.binary, b.dir, b.broker.Address, env, manifests)
+	return startKurier(b.binary, b.dir, b.broker.Address, all, manifests)
 }
 
 // beside starts a Kurier of the other binary, when there is one to compare with, on the same

@@ -39,6 +39,7 @@ func command(args []string) error {
 	flags.DurationVar(&o.lasts, "time", 4*time.Second, "longest time of one window")
 	flags.Float64Var(&o.scale, "scale", 1, "scale of the numbers of events, triggers and connections")
 	flags.StringVar(&o.other, "other", "", "another kurier binary to measure in the same rounds: before and after a change (receive, deliver-unordered)")
+	flags.StringVar(&o.env, "env", "", "more of kurier's environment, NAME=VALUE, comma-separated; not for the other binary")
 	flags.StringVar(&o.profiles, "profiles", "", "folder for processor and allocation profiles of kurier; they cost a little time themselves")
 	if err := flags.Parse(args); err != nil {
 		return err
