@@ -16,7 +16,6 @@ import (
 type bench struct {
 	options
 	broker *broker
-	binary string
 	dir    string
 	out    io.Writer
 	result result
@@ -28,6 +27,7 @@ type options struct {
 	rounds   int           // of every comparison; medians count
 	lasts    time.Duration // of one window, at most
 	scale    float64       // of counts of events; 1 is what the tables show
+	binary   string        // to measure; empty: built
 	other    string        // a second binary to compare with; empty: none
 	env      string        // NAME=VALUE,...: more of kurier's environment
 	profiles string        // folder for profiles of kurier; empty: none

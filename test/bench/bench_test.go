@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"kurier.dev/kurier/test/harness"
 )
 
 // TestMain lets the test binary be its own helpers, as the program is.
@@ -29,7 +31,7 @@ func TestBenchRuns(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the binary and runs it as processes")
 	}
-	o := options{rounds: 1, lasts: 100 * time.Millisecond, scale: 0.002}
+	o := options{rounds: 1, lasts: 100 * time.Millisecond, scale: 0.002, binary: harness.Binary(t)}
 	chosen, err := choose([]string{"receive", "deliver-unordered", "end-to-end", "manifests"})
 	if err != nil {
 		t.Fatal(err)

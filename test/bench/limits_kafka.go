@@ -6,13 +6,16 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/rcrowley/go-metrics"
 
-	"kurier.dev/kurier/internal/kafka/embedded"
+	"kurier.dev/kurier/internal/kafka/embedded" //nolint:depguard // a Kafka for the bench where there is no Java
 )
 
 // clientSettings are what Kafka's client runs with when it stands alone: nothing but what
 // the promise of a 202 demands of a producer, and the client's own defaults for the rest.
+// Its own metrics are off, as in Kurier.
 func clientSettings() *sarama.Config {
+	metrics.UseNilMetrics = true
 	c := sarama.NewConfig()
 	c.Version = sarama.V2_8_0_0
 	c.Metadata.AllowAutoTopicCreation = false

@@ -38,6 +38,7 @@ func command(args []string) error {
 	flags.IntVar(&o.rounds, "rounds", 3, "rounds of each comparison; medians count")
 	flags.DurationVar(&o.lasts, "time", 4*time.Second, "longest time of one window")
 	flags.Float64Var(&o.scale, "scale", 1, "scale of the numbers of events, triggers and connections")
+	flags.StringVar(&o.binary, "binary", "", "kurier binary to measure; built when not given")
 	flags.StringVar(&o.other, "other", "", "another kurier binary to measure in the same rounds: before and after a change (receive, deliver-unordered)")
 	flags.StringVar(&o.env, "env", "", "more of kurier's environment, NAME=VALUE, comma-separated; not for the other binary")
 	flags.StringVar(&o.profiles, "profiles", "", "folder for processor and allocation profiles of kurier; they cost a little time themselves")
@@ -79,8 +80,10 @@ func measureAll(o options, chosen []part, existing string, embeddedOnly bool) (*
 	}
 	defer os.RemoveAll(dir)
 	b := &bench{options: o, dir: dir, out: os.Stderr}
-	if b.binary, err = buildKurier(dir); err != nil {
-		return nil, err
+	if b.binary == "" {
+		if b.binary, err = buildKurier(dir); err != nil {
+			return nil, err
+		}
 	}
 	if b.broker, err = startBroker(existing, embeddedOnly, dir); err != nil {
 		return nil, err
