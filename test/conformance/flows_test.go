@@ -71,7 +71,6 @@ func flows(w *world) observed {
 	w.pingSource("p", `{schedule: "* * * * * *", contentType: text/plain, data: TestSequence ping, sink: {ref: {apiVersion: flows.knative.dev/v1, kind: Sequence, name: s2}}}`)
 	w.write()
 	ping := pinged.AwaitReceived(w.t, 1)[0]
-	w.removeManifests()
 
 	got := observed{}
 	content := func(r *harness.Request) string { return string(r.Body) }

@@ -22,6 +22,7 @@ var furtherParts = []part{{
 		{"CT-B34/default delivery", expect("retry=10", "policy=exponential", "delay=PT0.2S")},
 		{"CT-B34/Trigger before Broker", expect("before=False BrokerDoesNotExist", `message=Broker "late" does not exist`, "after=True", "delivered=1")},
 		{"CT-T5", expect("before=False", "DependencyReady=False DependencyDoesNotExist", "after=True", "delivered=1")},
+		{"DL-35/ready", expect("DeadLetterTopicReady=True", "topic=knative-trigger-$ns-plain.dead-letter")},
 		{"6.10/KafkaChannel", expect("conditions=Addressable ConfigurationReady DeadLetterSinkResolved Ready TopicReady", "address=the channel's", "subscribers=1 ready")},
 		{"6.10/Subscription", expect("conditions=AddedToChannel ChannelReady Ready ReferencesResolved", "subscriberUri=the subscriber", "replyUri=the reply address", "deadLetterSinkUri=the sink")},
 		{"6.10/KafkaSink", expect("conditions=Addressable ConfigParsed Ready TopicReady", "address=the sink's")},
@@ -37,6 +38,8 @@ var furtherParts = []part{{
 		{"CT-B29", expect("received=equal")},
 		{"CT-B30", expect("reply=1", "data=equal")},
 		{"CT-B31", expect("received=equal")},
+		{"DP-12/twice", expect("received=2")},
+		{"DP-25/one subscriber", expect("received=2")},
 		{"CT-B32", expect("Broker's sink=e-1 e-2 e-3", "kurierreason=unsupported-scheme")},
 		{"CT-T2", expect("Trigger's sink=e-1 e-2 e-3")},
 		{"CT-T3", expect("Trigger's sink=e-1 e-2 e-3", "Broker's sink=")},
@@ -159,6 +162,13 @@ func statuses(w *world) observed {
 	f.set("conditions", o.trueConditions())
 	f.set("address", is(strings.Replace(o.Status.Address.URL, "localhost", "127.0.0.1", 1), w.s.Sink(w.ns, "k"), "the sink's"))
 	o = w.object(w.ref("trigger", "plain"))
+	f = got.of("DL-35/ready")
+	for _, c := range o.Status.Conditions {
+		if c.Type == "DeadLetterTopicReady" {
+			f.set(c.Type, c.Status)
+		}
+	}
+	f.set("topic", strings.Replace(fmt.Sprint(o.EffectiveDelivery["deadLetterTopic"]), w.ns, "$ns", 1))
 	f = got.of("CT-B34/default delivery")
 	for fact, field := range map[string]string{"retry": "retry", "policy": "backoffPolicy", "delay": "backoffDelay"} {
 		f.set(fact, o.EffectiveDelivery[field])
@@ -259,6 +269,10 @@ func transformations(w *world) observed {
 	w.broker("t6", 1, "{}")
 	w.trigger("t6-json", "t6", asJSON.URL, consumer{delivery: "{format: json}"})
 	w.trigger("t6-binary", "t6", asBinary.URL, consumer{delivery: "{format: binary}"})
+	one := w.subscriber(nil)
+	w.broker("one", 1, "")
+	w.trigger("one1", "one", one.URL, consumer{})
+	w.trigger("one2", "one", one.URL, consumer{})
 	w.apply()
 
 	typed := harness.Event{ID: "e", Type: "type1", Source: s1, Data: []byte(`{"a":1}`)}
@@ -268,6 +282,8 @@ func transformations(w *world) observed {
 	w.send("b22", typed)
 	w.send("b31", kilobytes, plain)
 	w.sendTo("c13", plain)
+	w.sendTo("c13", harness.Event{ID: "twice"}, harness.Event{ID: "twice"})
+	w.send("one", plain)
 	w.send("b30", harness.Event{ID: "small", Type: "small"})
 	for _, broker := range []string{"b32", "t2", "t3"} {
 		w.send(broker, harness.Numbered("e", 3)...)
@@ -295,6 +311,8 @@ func transformations(w *world) observed {
 	}
 	got.of("CT-B29").set("received", each(withID(onBroker.Requests(), "large"), func(r *harness.Request) string { return exactly(r, kilobytes, added...) }))
 	got.of("CT-B31").set("received", each(withID(onBroker.Requests(), "plain"), func(r *harness.Request) string { return exactly(r, plain, added...) }))
+	got.of("DP-12/twice").set("received", len(withID(onChannel.Requests(), "twice")))
+	got.of("DP-25/one subscriber").set("received", len(one.Requests()))
 	f = got.of("CT-B30")
 	f.set("reply", len(largeSink.Requests()))
 	f.set("data", each(largeSink.Requests(), func(r *harness.Request) string { return is(string(r.Body), large, "equal") }))

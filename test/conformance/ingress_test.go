@@ -118,6 +118,8 @@ var attempts = []attempt{
 	{id: "batch of three", header: contentType(batched), body: "[" + validEvent + "," + validEvent + "," + validEvent + "]", status: 202, delivered: 3},
 	{id: "batch with an invalid event", header: contentType(batched), body: "[" + validEvent + "," + without("id") + "]", status: 400},
 	{id: "empty batch", header: contentType(batched), body: "[]", status: 202},
+	{id: "Upgrade", header: append(contentType(structured), "Connection", "Upgrade, HTTP2-Settings", "Upgrade", "h2c", "Http2-Settings", "AAMAAABkAAQAAP__"),
+		status: 202, delivered: 1},
 	{id: "structured with charset", header: contentType(structured + "; charset=utf-8"), status: 202, delivered: 1},
 }
 

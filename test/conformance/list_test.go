@@ -51,8 +51,9 @@ type section struct {
 //	ID | verdict | statement | source | test, test
 //
 // "#" begins the title of the section; "@" names a source once: "@ name = text". A row
-// that is a black-box case needs no test: it is its own. "~" stands for the source or the
-// tests of the row before.
+// that is a black-box case needs no test: it is its own; "case ID" names another one. In the
+// name of a test a comma is written with a backslash. "~" stands for the source or the tests
+// of the row before.
 func readList(t *testing.T) []section {
 	t.Helper()
 	files, err := filepath.Glob("rows/*.txt")
@@ -114,8 +115,9 @@ func parseRow(line string, sources map[string]string, before []row) (row, error)
 	case fields[4] == "~":
 		r.tests = before[len(before)-1].tests
 	default:
-		for _, name := range strings.Split(fields[4], ", ") {
-			r.tests = append(r.tests, strings.TrimSpace(name))
+		names := strings.ReplaceAll(fields[4], `\,`, "\x00")
+		for _, name := range strings.Split(names, ", ") {
+			r.tests = append(r.tests, strings.ReplaceAll(strings.TrimSpace(name), "\x00", ","))
 		}
 	}
 	return r, nil
@@ -142,6 +144,11 @@ func withCases(sections []section) []section {
 	for i := range sections {
 		for j := range sections[i].rows {
 			r := &sections[i].rows[j]
+			for k, test := range r.tests {
+				if id, ok := strings.CutPrefix(test, "case "); ok && cases[id] != "" {
+					r.tests[k] = cases[id]
+				}
+			}
 			if name := cases[r.id]; name != "" {
 				r.tests = append([]string{name}, r.tests...)
 			}

@@ -12,7 +12,7 @@ import (
 )
 
 // parallel parts: they wait for timers and for Kurier most of their time.
-const parallel = 12
+const parallel = 6
 
 var update = flag.Bool("update", false, "rewrite docs/conformance.md")
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +29,22 @@ type world struct {
 
 func newWorld(t *testing.T, s *system) *world {
 	t.Helper()
-	return &world{t: t, s: s, ns: harness.Namespace(t)}
+	w := &world{t: t, s: s, ns: harness.Namespace(t)}
+	t.Cleanup(w.leave)
+	return w
+}
+
+// leave takes the manifests away, so that what works or is held by itself does not take from
+// the parts that still run. A part that failed shows what Kurier said of its consumers.
+func (w *world) leave() {
+	if err := os.Remove(filepath.Join(w.s.Manifests, w.ns+".yaml")); err != nil && !os.IsNotExist(err) {
+		w.t.Error(err)
+	}
+	if w.t.Failed() {
+		for _, line := range w.s.Command.Stderr.Lines("namespace=" + w.ns) {
+			w.t.Log(line)
+		}
+	}
 }
 
 // subscriber starts a recording subscriber, nil answering 202 to everything.
@@ -162,7 +179,7 @@ func (w *world) ready() {
 }
 
 // lookEvery is how often the status is read, for all parts together.
-const lookEvery = 250 * time.Millisecond
+const lookEvery = 400 * time.Millisecond
 
 // look returns the status of every object, from the last reading when that is fresh.
 func (s *system) look() (look, error) {
