@@ -92,7 +92,12 @@ func failures(w *world) []*failure {
 		{id: "CT-K6", answer: reject(strings.Repeat("X", 1024) + "YYYYYYY")},
 		{id: "CT-K7", answer: harness.RejectAll(404, htmlPage)},
 		{id: "CT-K8", answer: always(kne)},
-		{id: "8.6/names that cannot be extensions", answer: harness.After(1, always(odd), always(harness.Answer{})), show: []string{"id"}},
+		{id: "8.6/names that cannot be extensions", answer: func(r *harness.Request) harness.Answer {
+			if r.ID() == "next" { // the order of the two is open
+				return harness.Answer{}
+			}
+			return odd
+		}, show: []string{"id"}},
 		{id: "8.6/stale errors are overwritten", answer: reject(""), event: harness.Event{
 			Extensions: map[string]string{"knativeerrorcode": "7", "knativeerrordata": "b2xk", "knativeerrordest": "http://old", "kurierreason": "timeout"}}},
 		{id: "8.6/version 0.3 is kept", answer: reject(""), event: harness.Event{SpecVersion: "0.3"}, show: []string{"specversion"}},

@@ -12,7 +12,7 @@ import (
 )
 
 // parallel parts: they wait for timers and for Kurier most of their time.
-const parallel = 6
+const parallel = 8
 
 var update = flag.Bool("update", false, "rewrite docs/conformance.md")
 
