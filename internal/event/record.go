@@ -88,6 +88,9 @@ func bytesOf(s string) []byte {
 	return unsafe.Slice(unsafe.StringData(s), len(s))
 }
 
+// textOf is b without a copy; nobody may write into b any more.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
 // recordName is the record header of an attribute; the common ones cost nothing.
 func recordName(attribute string) string {
 	switch attribute {
@@ -117,7 +120,8 @@ func recordName(attribute string) string {
 
 // FromRecord reads the event of a record, structured or binary. The event is
 // valid, or the error is a *NotCloudEventError and stays one for this record.
-// Data and Key alias the record. Headers that do not pass through are left out.
+// Data, Key and the texts of attributes and headers alias the record, so nobody
+// may write into it. Headers that do not pass through are left out.
 func FromRecord(rec *sarama.ConsumerMessage) (*Message, error) {
 	m, err := fromRecord(rec)
 	if err != nil {
@@ -155,15 +159,14 @@ func fromRecord(rec *sarama.ConsumerMessage) (*Message, error) {
 	return m, nil
 }
 
-// recordReader reads a record's headers in two rounds: the first one measures,
-// the second copies all text into one string.
+// recordReader reads a record's headers in two rounds: the first one counts, the
+// second takes them.
 type recordReader struct {
 	rec         *sarama.ConsumerMessage
 	contentType string
 	binary      bool
 	attributes  int
 	headers     int
-	size        int
 }
 
 // headerKind tells what a record header means for the event.
@@ -217,22 +220,13 @@ func (r *recordReader) measure() error {
 			r.contentType = string(h.Value)
 		case passThrough:
 			r.headers++
-		default:
-			continue
+		case ignored:
 		}
-		r.size += len(h.Key) + len(h.Value)
 	}
 	return nil
 }
 
 func (r *recordReader) message() *Message {
-	var text strings.Builder
-	text.Grow(r.size)
-	keep := func(b []byte) string {
-		start := text.Len()
-		text.Write(b)
-		return text.String()[start:]
-	}
 	m := &Message{}
 	if r.attributes > 0 {
 		m.Attributes = make([]Attribute, 0, r.attributes+spareAttributes)
@@ -244,15 +238,15 @@ func (r *recordReader) message() *Message {
 		switch kindOf(h) {
 		case attribute:
 			if r.attributes > 0 {
-				name := strings.ToLower(keep(h.Key[len(recordPrefix):]))
-				m.Attributes = append(m.Attributes, Attribute{Name: name, Value: keep(h.Value)})
+				name := strings.ToLower(textOf(h.Key[len(recordPrefix):]))
+				m.Attributes = append(m.Attributes, Attribute{Name: name, Value: textOf(h.Value)})
 			}
 		case contentType:
 			if r.attributes > 0 {
-				m.Attributes = append(m.Attributes, Attribute{Name: DataContentType, Value: keep(h.Value)})
+				m.Attributes = append(m.Attributes, Attribute{Name: DataContentType, Value: textOf(h.Value)})
 			}
 		case passThrough:
-			if name, value := keep(h.Key), keep(h.Value); isHeaderValue(value) {
+			if name, value := textOf(h.Key), textOf(h.Value); isHeaderValue(value) {
 				m.Headers = append(m.Headers, Header{Name: strings.ToLower(name), Value: value})
 			}
 		case ignored:
