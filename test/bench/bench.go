@@ -27,6 +27,7 @@ type options struct {
 	rounds   int           // of every comparison; medians count
 	lasts    time.Duration // of one window, at most
 	scale    float64       // of counts of events; 1 is what the tables show
+	json     string        // file of the results
 	binary   string        // to measure; empty: built
 	other    string        // a second binary to compare with; empty: none
 	env      string        // NAME=VALUE,...: more of kurier's environment

@@ -42,7 +42,10 @@ type produceConfig struct {
 // beginProduce is the limit of storing: Kafka's client alone, with as many records under
 // way as a server has requests. Each acknowledgement sends the next record.
 func beginProduce(c produceConfig) (func() report, error) {
-	producer, err := sarama.NewAsyncProducer(c.Brokers, clientSettings())
+	settings := clientSettings()
+	// All may come back before the first of them is looked at.
+	settings.ChannelBufferSize = max(settings.ChannelBufferSize, c.InFlight+64)
+	producer, err := sarama.NewAsyncProducer(c.Brokers, settings)
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,6 @@ func command(args []string) error {
 	var (
 		o        options
 		list     = flags.Bool("list", false, "print the names of the parts and end")
-		jsonFile = flags.String("json", "bench.json", "file to write the results to")
 		report   = flags.String("report", "", "also write the results as a page of Markdown")
 		from     = flags.String("from", "", "measure nothing, make the page from these JSON files (comma-separated; later ones win)")
 		existing = flags.String("kafka", "", "host:port of an existing Kafka to use")
@@ -38,6 +37,7 @@ func command(args []string) error {
 	flags.IntVar(&o.rounds, "rounds", 3, "rounds of each comparison; medians count")
 	flags.DurationVar(&o.lasts, "time", 4*time.Second, "longest time of one window")
 	flags.Float64Var(&o.scale, "scale", 1, "scale of the numbers of events, triggers and connections")
+	flags.StringVar(&o.json, "json", "bench.json", "file to write the results to, after each part")
 	flags.StringVar(&o.binary, "binary", "", "kurier binary to measure; built when not given")
 	flags.StringVar(&o.other, "other", "", "another kurier binary to measure in the same rounds: before and after a change (receive, deliver-unordered)")
 	flags.StringVar(&o.env, "env", "", "more of kurier's environment, NAME=VALUE, comma-separated; not for the other binary")
@@ -62,12 +62,9 @@ func command(args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := r.save(*jsonFile); err != nil {
-		return err
-	}
 	r.print(os.Stdout)
 	if *report != "" {
-		return reportFrom([]string{*jsonFile}, *report)
+		return reportFrom([]string{o.json}, *report)
 	}
 	return nil
 }
@@ -104,6 +101,9 @@ func measureAll(o options, chosen []part, existing string, embeddedOnly bool) (*
 		if err := p.run(b); err != nil {
 			fmt.Fprintf(b.out, "  %v\n", err)
 			b.result.Skipped[p.name] = err.Error()
+		}
+		if err := b.result.save(o.json); err != nil {
+			return nil, err
 		}
 	}
 	return &b.result, nil
