@@ -1,6 +1,9 @@
 package chaos
 
-import "testing"
+import (
+	"os"
+	"testing"
+)
 
 // TestChaos breaks everything for a while and finds that nothing was lost, that no order
 // was broken, that little was repeated, and that attempts stayed within their budget. It
@@ -12,6 +15,11 @@ func TestChaos(t *testing.T) {
 	}
 	r := NewRun(t)
 	v := r.Play()
+	if path := os.Getenv(EnvKeep); path != "" {
+		if err := r.History.Keep(path); err != nil {
+			t.Error(err)
+		}
+	}
 	report := NewReport(r.History, v)
 	t.Logf("chaos: seed %d\n%s", r.Seed, report)
 	if r.Time >= longRun {

@@ -148,6 +148,14 @@ var planted = []struct {
 		s.asked(0, 10, 30, 503)
 		s.asked(0, 20, 25, 202)
 	}, "", 1, 0},
+	{"the next owner goes on while one is on the wire", Ordered, func(s *story) {
+		s.events(3, 1)
+		s.fault(LongPauseDispatcher, 12, 18)
+		s.asked(0, 10, 900, 0)
+		s.asked(0, 20, 25, 202)
+		s.asked(1, 30, 35, 202)
+		s.asked(2, 40, 45, 202)
+	}, "", 1, 0},
 	{"the caller hung up and called again", Ordered, func(s *story) {
 		s.events(1, 1)
 		s.asked(0, 10, 30, 0)

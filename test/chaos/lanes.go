@@ -70,14 +70,16 @@ func (c *check) lane(l lane, records []*record) {
 	}
 	slices.SortStableFunc(steps, func(a, b step) int { return cmp.Compare(a.Begin, b.Begin) })
 	var open, last *step
+	var known *Request // an open one that was excused or reported: it is one case, whatever comes meanwhile
 	for i := range steps {
 		s := &steps[i]
 		early := unsettled[s.index] > s.Begin
 		if early {
 			c.report(OutOfOrder, l.trigger, s.record, s.Begin, "an earlier one of its lane was settled at %s", at(unsettled[s.index]))
 		}
-		if open != nil && open.End > s.Begin {
+		if open != nil && open.End > s.Begin && open.Request != known {
 			c.overlap(l, open, s)
+			known = open.Request
 		}
 		if !early && last != nil && c.skips(records, last.index, s.index) {
 			c.stale(l, last, s)

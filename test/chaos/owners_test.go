@@ -16,7 +16,7 @@ import (
 // the wire may overlap, one request per partition or key; nothing else.
 func TestAStoppedOwnerSendsNothingMore(t *testing.T) {
 	t.Parallel()
-	const delivery = "{retry: 2, backoffPolicy: linear, backoffDelay: PT0.1S, deadLetterSink: {uri: SINK}}"
+	const delivery = "{retry: 2, backoffPolicy: linear, backoffDelay: PT0.1S, timeout: PT5S, deadLetterSink: {uri: SINK}}"
 	s := newSmall(t, 6, 2, nil,
 		wish{name: "ordered", order: Ordered, retry: 2, delivery: delivery, rest: 10 * time.Millisecond},
 		wish{name: "by-key", order: ByKey, retry: 2, delivery: delivery, rest: 20 * time.Millisecond})
@@ -29,8 +29,15 @@ func TestAStoppedOwnerSendsNothingMore(t *testing.T) {
 	for range 2 {
 		before := len(s.requests(accepted))
 		s.await("deliveries", before+100, accepted)
+		for _, sub := range s.subs { // what is sent now stays on the wire
+			sub.Feel(Hanging)
+		}
+		s.await("requests on the wire", 4, func(r *Request) bool { return r.End == Never })
 		whole := s.history.Break(LongPauseDispatcher, s.Dispatchers[0].Name)
 		s.Dispatchers[0].Command.Signal(t, syscall.SIGSTOP)
+		for _, sub := range s.subs {
+			sub.Feel(Well)
+		}
 		Pass(t.Context(), sessions)
 		for trigger := range s.subs {
 			s.has(1, trigger, 6)
@@ -45,6 +52,9 @@ func TestAStoppedOwnerSendsNothingMore(t *testing.T) {
 	s.drained()
 	stopWatching()
 	v := s.judge()
+	if len(v.Excused) == 0 {
+		t.Error("no request was on the wire at a stop: the test proves nothing")
+	}
 	t.Logf("%d requests overlapped or came late, %d repeats", len(v.Excused), len(v.Repeats))
 }
 

@@ -38,8 +38,9 @@ func (c *check) repeat(trigger int, r *record, q *Request) {
 		c.report(WithoutCause, trigger, r, q.Begin, "settled at %s, not committed", at(r.settled))
 		return
 	}
-	c.v.Repeats = append(c.v.Repeats, c.finding(WithoutCause, trigger, r, q.Begin, f,
-		"settled at %s, not committed before %s", at(r.settled), c.h.Faults[f].Kind))
+	repeat := c.finding(WithoutCause, trigger, r, q.Begin, f, "settled at %s, not committed before %s", at(r.settled), c.h.Faults[f].Kind)
+	repeat.Age = c.h.Faults[f].Begin - r.settled
+	c.v.Repeats = append(c.v.Repeats, repeat)
 }
 
 // doubled looks for an earlier request of the same record that was not answered when q

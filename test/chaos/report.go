@@ -151,8 +151,26 @@ func (r *Report) String() string {
 	for _, f := range r.Verdict.Excused {
 		excused[f.Violation]++
 	}
+	found := map[Violation]int{}
+	for _, f := range r.Verdict.Violations {
+		found[f.Violation]++
+	}
+	fmt.Fprintf(&b, "violations: %v\noldest repeats: %s\n", found, oldest(r.Verdict.Repeats))
 	fmt.Fprintf(&b, "excused: %v\nlongest stalls:%s", excused, table(r.Stalls, r.faults()))
 	return b.String()
+}
+
+// oldest tells how long before their faults the repeated events were settled.
+func oldest(repeats []Finding) string {
+	var ages []time.Duration
+	for _, f := range repeats {
+		ages = append(ages, f.Age.Round(10*time.Millisecond))
+	}
+	if len(ages) == 0 {
+		return "none"
+	}
+	slices.Sort(ages)
+	return fmt.Sprintf("half of them %s and less before their fault, 99 %% %s, all %s", median(ages), ages[len(ages)*99/100], last(ages))
 }
 
 func (r *Report) faults() (all []Fault) {

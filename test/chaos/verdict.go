@@ -30,7 +30,8 @@ type Finding struct {
 	Partition int32
 	Offset    int64
 	At        Instant
-	Fault     int // index of the fault that excuses it; -1: none
+	Fault     int           // index of the fault that excuses it; -1: none
+	Age       time.Duration // of a repeat: how long before that fault the event was settled
 	Detail    string
 }
 
