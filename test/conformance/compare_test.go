@@ -105,11 +105,3 @@ func yes(b bool) string {
 	}
 	return "no"
 }
-
-// data is a data payload, nil when empty.
-func data(s string) []byte {
-	if s == "" {
-		return nil
-	}
-	return []byte(s)
-}

@@ -244,8 +244,11 @@ func (f *testFiles) has(sub string) bool {
 
 func readTests(dir string) (*testFiles, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
-	if err != nil || len(names) == 0 {
-		return nil, fmt.Errorf("no tests in %s: %v", dir, err)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("no tests in %s", dir)
 	}
 	f := &testFiles{functions: map[string]bool{}, literals: map[string]bool{}}
 	for _, name := range names {
