@@ -19,6 +19,12 @@ type Delivery struct {
 	Attempts int
 	// State is the Handler's own and lost on a restart.
 	State any
+	// Leased tells whether another send may begin now; nil means yes. A call
+	// begins with that right, and a Handler that sends more than once in a call
+	// (an attempt, then a reply or a dead letter) asks before each further send.
+	// When it may not it returns a *Later with Resume: the call is repeated with
+	// the right to send, or not at all when another owner has the partition.
+	Leased func() bool
 }
 
 // Handler makes one attempt and returns.

@@ -33,6 +33,7 @@ type engine struct {
 	order    Order
 	limit    int
 	lease    lease
+	mayStart func() bool // leased, for all Deliveries
 	parts    map[int32]*partition
 	ready    laneQueue
 	feed     feedQueue // partitions with an admissible record, in turn
@@ -63,6 +64,7 @@ func newEngine(h Handler, order Order, limit int, logger *slog.Logger, kick func
 		handler: h, order: order, limit: limit, logger: logger, kick: kick,
 		backlogLimit: defaultBacklogLimit, parts: map[int32]*partition{},
 	}
+	e.mayStart = e.leased
 	e.timer = time.AfterFunc(time.Hour, e.onTimer)
 	e.timer.Stop()
 	return e
@@ -118,6 +120,7 @@ func (e *engine) admit(p *partition) *lane {
 			continue
 		}
 		en.d.Attempts = p.tracker.Attempts(en.offset())
+		en.d.Leased = e.mayStart
 		p.link(en)
 		l := p.lane(e.order, en)
 		l.push(en)

@@ -19,6 +19,13 @@ type lease struct {
 	wanted bool      // something waits for it
 }
 
+// leased tells whether a call or a further send may begin now.
+func (e *engine) leased() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.lease.valid(time.Now())
+}
+
 func (l *lease) valid(now time.Time) bool {
 	return !l.from.IsZero() && now.Sub(l.from) < leaseTime
 }

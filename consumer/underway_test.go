@@ -64,3 +64,26 @@ func TestAFailedCommitAfterTheStopStartsNothing(t *testing.T) {
 		b.want()
 	})
 }
+
+// A Handler that wants to send once more in a call is told whether it may.
+func TestADeliveryTellsOfTheLease(t *testing.T) {
+	inBubble(t, Unordered, 4, func(b *bench) {
+		b.fill(b.open(0, 0), 0, 1)
+		d := b.hand(0, 0).d
+		if !d.Leased() {
+			t.Error("no lease right after it was given")
+		}
+		<-time.After(leaseTime)
+		if d.Leased() {
+			t.Error("a lease after its time")
+		}
+		b.commit()
+		if !d.Leased() {
+			t.Error("no lease after a commit")
+		}
+		b.engine.expire()
+		if d.Leased() {
+			t.Error("a lease after it was taken away")
+		}
+	})
+}

@@ -66,7 +66,13 @@ func (p *pipeline) advance(ctx context.Context, v *delivery) error {
 		p.filtered(v)
 		return nil
 	}
-	for {
+	for first := true; ; first = false {
+		// The process was stopped while the subscriber answered, or was cut off
+		// from Kafka, and another owner has the partition: what comes next would
+		// be a dead letter of an event that the other one has delivered.
+		if !first && v.stage != settled && v.Leased != nil && !v.Leased() {
+			return &consumer.Later{Resume: true}
+		}
 		var err error
 		switch v.stage {
 		case atSubscriber:
