@@ -75,7 +75,7 @@ func (c *check) lane(l lane, records []*record) {
 		s := &steps[i]
 		early := unsettled[s.index] > s.Begin
 		if early {
-			c.report(OutOfOrder, l.trigger, s.record, s.Begin, "an earlier one of its lane was settled at %s", at(unsettled[s.index]))
+			c.report(OutOfOrder, l.trigger, s.record, s.Begin, "an earlier one of its lane was settled at %s", moment(unsettled[s.index]))
 		}
 		if open != nil && open.End > s.Begin && open.Request != known {
 			c.overlap(l, open, s)
@@ -125,7 +125,7 @@ func (c *check) overlap(l lane, open, s *step) {
 		return
 	}
 	c.report(Overlap, l.trigger, s.record, s.Begin, "offset %d was in flight from %s to %s",
-		open.record.offset, at(open.Begin), at(open.End))
+		open.record.offset, moment(open.Begin), moment(open.End))
 }
 
 // stale deals with a request that belongs neither before nor behind its neighbours: the
@@ -157,8 +157,8 @@ func (c *check) lasts(fault int, from, to Instant) bool {
 	return f.Begin <= to && (f.End == Never || f.End+Echo >= from)
 }
 
-// at is an Instant for people.
-func at(i Instant) string {
+// moment is an Instant for people.
+func moment(i Instant) string {
 	if i == Never {
 		return "no time"
 	}

@@ -32,7 +32,10 @@ func TestAStoppedOwnerSendsNothingMore(t *testing.T) {
 		for _, sub := range s.subs { // what is sent now stays on the wire
 			sub.Feel(Hanging)
 		}
-		s.await("requests on the wire", 4, func(r *Request) bool { return r.End == Never })
+		mine := s.has(0, 0, 3).Partitions
+		s.await("requests of the first dispatcher on the wire", len(mine), func(r *Request) bool {
+			return r.Trigger == 0 && r.End == Never && slices.Contains(mine, r.Partition)
+		})
 		whole := s.history.Break(LongPauseDispatcher, s.Dispatchers[0].Name)
 		s.Dispatchers[0].Command.Signal(t, syscall.SIGSTOP)
 		for _, sub := range s.subs {

@@ -90,7 +90,7 @@ func pinOnce(t *testing.T, kafka *kafkatest.Cluster, rng *rand.Rand, round int) 
 		case v.Violation == Lost && h.Events[v.Event].Acked < ready:
 			skipped++
 		default:
-			t.Error(v, "first Ready at", at(ready))
+			t.Error(v, "first Ready at", moment(ready))
 		}
 	}
 	return skipped

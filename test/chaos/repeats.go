@@ -30,15 +30,15 @@ func (c *check) repeat(trigger int, r *record, q *Request) {
 			return
 		}
 		c.report(AfterCommit, trigger, r, q.Begin, "settled at %s, and a commit that says so was seen at %s",
-			at(r.settled), at(r.covered))
+			moment(r.settled), moment(r.covered))
 		return
 	}
 	f := c.cause(place{trigger, r.partition}, r.settled, q.Begin)
 	if f < 0 {
-		c.report(WithoutCause, trigger, r, q.Begin, "settled at %s, not committed", at(r.settled))
+		c.report(WithoutCause, trigger, r, q.Begin, "settled at %s, not committed", moment(r.settled))
 		return
 	}
-	repeat := c.finding(WithoutCause, trigger, r, q.Begin, f, "settled at %s, not committed before %s", at(r.settled), c.h.Faults[f].Kind)
+	repeat := c.finding(WithoutCause, trigger, r, q.Begin, f, "settled at %s, not committed before %s", moment(r.settled), c.h.Faults[f].Kind)
 	repeat.Age = c.h.Faults[f].Begin - r.settled
 	c.v.Repeats = append(c.v.Repeats, repeat)
 }
@@ -53,7 +53,7 @@ func (c *check) doubled(trigger int, r *record, before []*Request, q *Request) {
 		if f := c.cause(place{trigger, r.partition}, o.Begin, q.Begin); f >= 0 {
 			c.v.Repeats = append(c.v.Repeats, c.finding(Overlap, trigger, r, q.Begin, f, "it was in flight at %s", c.h.Faults[f].Kind))
 		} else {
-			c.report(WithoutCause, trigger, r, q.Begin, "the request of %s was not answered", at(o.Begin))
+			c.report(WithoutCause, trigger, r, q.Begin, "the request of %s was not answered", moment(o.Begin))
 		}
 		return
 	}
@@ -104,7 +104,7 @@ func (c *check) attempts(trigger int, records []*record) {
 		changes := c.changes(place{trigger, r.partition}, r.first(), until)
 		if n > budget*cycles+changes {
 			c.report(TooManyTries, trigger, r, until, "%d attempts, the budget is %d, and %d changes of owner since %s",
-				n, budget*cycles, changes, at(r.first()))
+				n, budget*cycles, changes, moment(r.first()))
 		}
 	}
 }

@@ -168,12 +168,18 @@ func report(t testing.TB, h *History) *Verdict {
 			break
 		}
 		t.Error(f)
+		if i < tracedFindings {
+			t.Logf("around it:%s", Trace(h, &v.Violations[i]))
+		}
 	}
 	return v
 }
 
-// shownFindings is how many violations are printed.
-const shownFindings = 25
+// How many violations are printed, and how many with what was around them.
+const (
+	shownFindings  = 25
+	tracedFindings = 2
+)
 
 // fail reports an error of another goroutine.
 func (r *Run) fail(format string, args ...any) { r.t.Errorf(format, args...) }
