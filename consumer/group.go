@@ -18,9 +18,12 @@ const (
 	// up the others of its broker.
 	maxProcessingTime = 100 * time.Millisecond
 	// fetchBytes and responseBytes bound what is on its way when reading pauses,
-	// of one partition and of one broker. Larger records arrive all the same.
-	fetchBytes    = 512 << 10
-	responseBytes = 2 << 20
+	// of one partition and of one broker. Larger records arrive all the same. Each
+	// partition of a response keeps all of it in memory until its records are
+	// taken, so that a group of ten partitions may hold ten responses and more,
+	// which no Buffer knows of: the response has to be small.
+	fetchBytes    = 128 << 10
+	responseBytes = 512 << 10
 )
 
 // groupConfig is the base configuration with what the group needs.
