@@ -64,8 +64,15 @@ func (p *Process) Signal(sig os.Signal) error {
 	return nil
 }
 
-// Kill ends the child and its process group at once and waits for the child.
+// Kill ends the child and its process group at once and waits for the child. A child that
+// has ended is left alone: when it has been waited for, its number may be that of another
+// process group, which a busy machine reaches within minutes.
 func (p *Process) Kill() {
+	select {
+	case <-p.done:
+		return
+	default:
+	}
 	// The group may hold grandchildren that still have the child's output open.
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	_ = p.cmd.Process.Kill()
