@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/rcrowley/go-metrics"
 	"go.uber.org/goleak"
 
 	"kurier.dev/kurier/test/kafkatest"
@@ -22,5 +23,6 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
+	metrics.UseNilMetrics = true // as in the product: the Kafka client's own cost goroutines
 	goleak.VerifyTestMain(kafkatest.Main(m))
 }
