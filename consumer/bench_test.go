@@ -127,8 +127,7 @@ func (b *bench) openWith(id int32, t *offsets.Tracker) *partition {
 
 // feed lets records arrive, with the keys given ("" is null), from an offset.
 func (b *bench) feed(p *partition, from int64, keys ...string) {
-	var entries []*entry
-	position := p.position
+	var records []*Record
 	for i, k := range keys {
 		rec := &sarama.ConsumerMessage{
 			Topic: "t", Partition: p.id, Offset: from + int64(i), Value: []byte("value"),
@@ -137,14 +136,13 @@ func (b *bench) feed(p *partition, from int64, keys ...string) {
 		if k != "" {
 			rec.Key = []byte(k)
 		}
-		entries = append(entries, newEntry(rec, position))
-		position = rec.Offset + 1
+		records = append(records, newRecord(rec))
 	}
 	s := p.source.(*taps)
 	s.mu.Lock()
-	s.hwm = max(s.hwm, position)
+	s.hwm = max(s.hwm, from+int64(len(keys)))
 	s.mu.Unlock()
-	b.engine.arrive(p, entries)
+	b.engine.arrive(p, records)
 	synctest.Wait()
 }
 

@@ -48,6 +48,14 @@ type Config struct {
 	// MetadataLimit is the most bytes of metadata that a commit may carry: the
 	// brokers' offset.metadata.max.bytes. 0 means 4096, Kafka's default.
 	MetadataLimit int
+	// Streams reads the records; consumers of one cluster share it, and with it
+	// fetches and memory. The consumer does not close it. nil means one of its own.
+	Streams *Streams
+	// Wants says whether a record needs the Handler. One that does not is settled
+	// at once, in its turn; nil means that each does. It is called under the
+	// consumer's lock, at most once for a record and assignment, so it has to be
+	// quick; it must not call the Consumer.
+	Wants func(*Record) bool
 	// TopicID tells a topic from one of the same name that was made later. nil
 	// means that the consumer asks Kafka for the topic's id through Commits. A
 	// zero id, or an error, switches the comparison off for that assignment.

@@ -42,7 +42,7 @@ type Consumer struct {
 	coord     *coordinator
 	claims    claims
 	session   atomic.Pointer[sarama.ConsumerGroupSession]
-	beside    atomic.Pointer[sarama.Consumer] // on the group's client; see assignment.reopen
+	streams   *Streams
 	state     state
 	flushes   sync.WaitGroup
 
@@ -78,6 +78,8 @@ func New(cfg Config, h Handler) (*Consumer, error) {
 	c.committer.limit.Store(int64(cfg.MetadataLimit))
 	c.engine = newEngine(h, cfg.Order, cfg.Concurrency, c.log, c.committer.kick)
 	c.committer.engine = c.engine
+	c.engine.wants = cfg.Wants
+	c.streams = cfg.Streams
 	c.state.set(StateConnecting, nil)
 	return c, nil
 }
@@ -96,6 +98,10 @@ func (c *Consumer) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, c.halt)()
 	defer c.halt()
 	c.engine.account = c.cfg.Buffer.open(c.committer.kick)
+	if c.streams == nil {
+		c.streams = NewStreams(c.cfg.Brokers, c.cfg.Sarama, c.log)
+		defer c.streams.Close()
+	}
 	committing, stopCommitting := context.WithCancel(context.Background())
 	var background sync.WaitGroup
 	background.Go(func() { c.committer.run(committing) })
@@ -153,12 +159,6 @@ func (c *Consumer) withGroup(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	beside, err := sarama.NewConsumerFromClient(client)
-	if err != nil {
-		return err
-	}
-	c.beside.Store(&beside)
-	defer c.beside.Store(nil)
 	var draining sync.WaitGroup
 	draining.Go(func() { c.drainErrors(group) })
 	defer draining.Wait()

@@ -13,6 +13,9 @@ import (
 type Delivery struct {
 	// Record must not be changed. It stays as it is until the record is settled.
 	Record *sarama.ConsumerMessage
+	// Shared is the same record as other consumers of the process share it; nil
+	// in tests that make a Delivery by hand.
+	Shared *Record
 	// Attempts counts the attempts made at the subscriber so far, also before a
 	// restart. The Handler increments it when an attempt counts; one that was
 	// cut off by its ctx does not.

@@ -20,6 +20,8 @@ import (
 // records at once) and when a worker has settled it and takes its next.
 type engine struct {
 	handler Handler
+	// wants says whether a record needs the Handler at all; nil: each does.
+	wants   func(*Record) bool
 	account *account
 	logger  *slog.Logger
 	// kick wakes the committer, without blocking: something changed that it has
@@ -79,23 +81,24 @@ func (e *engine) open(ctx context.Context, p *partition) {
 	e.parts[p.id] = p
 }
 
-// arrive takes records of an assignment in offset order.
-func (e *engine) arrive(p *partition, entries []*entry) {
-	var bytes int64
-	for _, en := range entries {
-		bytes += en.size
+// arrive takes records of an assignment in offset order. Those below the
+// position are left out.
+func (e *engine) arrive(p *partition, records []*Record) {
+	for len(records) > 0 && records[0].Offset < p.position { // written by the caller's goroutine alone
+		records = records[1:]
 	}
+	if len(records) == 0 {
+		return
+	}
+	bytes := sizeOf(records)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if p.stopping {
 		return
 	}
 	e.charge(p, bytes)
-	for _, en := range entries {
-		p.backlog.push(en)
-		p.holes += en.gap
-		p.position = en.offset() + 1
-	}
+	p.backlog.push(records, bytes)
+	p.position = records[len(records)-1].Offset + 1
 	e.offer(p)
 	e.dispatch()
 	e.regulate(p)
@@ -109,17 +112,26 @@ func (e *engine) offer(p *partition) {
 }
 
 // admit moves records from the backlog into lanes until one of them can run.
+// What needs no Handler is settled here, at the cost of little more than a look.
 func (e *engine) admit(p *partition) *lane {
+	var freed, skipped, refused int64
+	defer func() { e.passedBy(p, freed, skipped, refused) }()
 	for p.admissible(e.order) {
-		en := p.backlog.pop()
-		p.holes -= en.gap
-		if !p.tracker.Track(en.offset()) {
-			e.charge(p, -en.size)
-			e.skipped.Add(1)
-			p.changes++
+		rec := p.backlog.pop()
+		if !p.tracker.Track(rec.Offset) {
+			freed += rec.size
+			skipped++
 			continue
 		}
-		en.d.Attempts = p.tracker.Attempts(en.offset())
+		attempts := p.tracker.Attempts(rec.Offset)
+		if attempts == 0 && e.wants != nil && !e.wants(rec) {
+			p.tracker.Done(rec.Offset)
+			freed += rec.size
+			refused++
+			continue
+		}
+		en := newEntry(rec)
+		en.d.Attempts = attempts
 		en.d.Leased = e.mayStart
 		p.link(en)
 		l := p.lane(e.order, en)
@@ -129,6 +141,22 @@ func (e *engine) admit(p *partition) *lane {
 		}
 	}
 	return nil
+}
+
+// passedBy notes records that were settled without a call: done before a
+// restart, or refused.
+func (e *engine) passedBy(p *partition, freed, skipped, refused int64) {
+	if skipped+refused == 0 {
+		return
+	}
+	e.charge(p, -freed)
+	e.skipped.Add(skipped)
+	e.settled.Add(refused)
+	clean := p.changes == p.committed
+	p.changes++
+	if clean {
+		e.kick()
+	}
 }
 
 // take finds the next lane to run, or nil. Retries and new records take turns,
@@ -322,7 +350,7 @@ func (e *engine) stop(p *partition) {
 	e.unschedule(p)
 	e.feed.remove(p)
 	e.charge(p, -p.backlog.bytes)
-	p.backlog, p.holes = entryQueue{}, 0
+	p.backlog, p.position = recordQueue{}, p.tracker.Next()
 	if p.inFlight == 0 {
 		close(p.drained)
 	}

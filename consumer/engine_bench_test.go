@@ -36,7 +36,7 @@ func BenchmarkEngine(b *testing.B) {
 			}()
 			b.ReportAllocs()
 			b.ResetTimer()
-			stream(bench.engine, p, b.N)
+			pour(bench.engine, p, b.N)
 			b.StopTimer()
 			close(stop)
 			<-stopped
@@ -44,18 +44,17 @@ func BenchmarkEngine(b *testing.B) {
 	}
 }
 
-// stream lets n records of 1 KiB arrive as an assignment does, not further ahead
+// pour lets n records of 1 KiB arrive as an assignment does, not further ahead
 // than reading would go.
-func stream(e *engine, p *partition, n int) {
+func pour(e *engine, p *partition, n int) {
 	value := make([]byte, 1024)
 	for done := 0; done < n; {
-		entries := make([]*entry, 0, arrivals)
-		for len(entries) < arrivals && done < n {
-			rec := &sarama.ConsumerMessage{Partition: p.id, Offset: int64(done), Key: fmt.Append(nil, done%50), Value: value}
-			entries = append(entries, newEntry(rec, int64(done)))
+		records := make([]*Record, 0, batchRecords)
+		for len(records) < batchRecords && done < n {
+			records = append(records, newRecord(&sarama.ConsumerMessage{Partition: p.id, Offset: int64(done), Key: fmt.Append(nil, done%50), Value: value}))
 			done++
 		}
-		e.arrive(p, entries)
+		e.arrive(p, records)
 		for e.settled.Load() < int64(done-10_000) {
 			runtime.Gosched()
 		}

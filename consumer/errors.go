@@ -14,11 +14,9 @@ var ErrStarted = errors.New("consumer: Run was called twice")
 var (
 	// errNoMember: there is no session to commit in.
 	errNoMember = errors.New("not a member of the group")
-	// errMoved: the position of a claim and the committed one disagree; joining
-	// again makes them agree.
-	errMoved = errors.New("the committed offset changed while the partition was handed out")
-	// errSourceEnded: the claim's records ended although the partition stays.
-	errSourceEnded = errors.New("the partition's records ended before it was taken away")
+	// errMoved: the committed position went away while the partition was handed
+	// out; joining again finds what to do.
+	errMoved = errors.New("the committed offset went away while the partition was handed out")
 )
 
 // verdict says what to do about a commit that failed.

@@ -17,13 +17,9 @@ const (
 	// maxProcessingTime is how long one partition whose channel is full may hold
 	// up the others of its broker.
 	maxProcessingTime = 100 * time.Millisecond
-	// fetchBytes and responseBytes bound what is on its way when reading pauses,
-	// of one partition and of one broker. Larger records arrive all the same. Each
-	// partition of a response keeps all of it in memory until its records are
-	// taken, so that a group of ten partitions may hold ten responses and more,
-	// which no Buffer knows of: the response has to be small.
-	fetchBytes    = 128 << 10
-	responseBytes = 512 << 10
+	// claimBytes: a claim is paused before it reads anything, or right after; see
+	// session.ConsumeClaim.
+	claimBytes = 1
 )
 
 // groupConfig is the base configuration with what the group needs.
@@ -39,8 +35,8 @@ func groupConfig(base *sarama.Config, strategy sarama.BalanceStrategy) *sarama.C
 	cfg.Consumer.Offsets.AutoCommit.Enable = false
 	cfg.Consumer.MaxProcessingTime = maxProcessingTime
 	cfg.Consumer.Return.Errors = true
-	cfg.Consumer.Fetch.Default = min(cfg.Consumer.Fetch.Default, fetchBytes)
-	cfg.Consumer.Fetch.MaxBytes = min(cfg.Consumer.Fetch.MaxBytes, responseBytes)
+	cfg.Consumer.Fetch.Default, cfg.Consumer.Fetch.MaxBytes = claimBytes, claimBytes
+	cfg.ChannelBufferSize = 1
 	return &cfg
 }
 

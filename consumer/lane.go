@@ -1,22 +1,14 @@
 package consumer
 
-import (
-	"time"
+import "time"
 
-	"github.com/IBM/sarama"
-)
-
-// entryOverhead is what a record costs in memory beside its bytes.
-const entryOverhead = 400
-
-// entry is one record from its arrival until it is settled. It is linked into
-// the partition's backlog first, then into a lane (next) and into the
-// partition's list of unsettled records (older, newer).
+// entry is one record from its admission until it is settled. It is linked into
+// a lane (next) and into the partition's list of unsettled records (older,
+// newer).
 type entry struct {
 	d            Delivery
 	size         int64  // bytes accounted to the Buffer
-	gap          int64  // offsets missing between this record and the one before
-	next         *entry // backlog, then lane
+	next         *entry // in the lane
 	older, newer *entry
 
 	ahead    int  // attempts that an acknowledged commit knows of
@@ -26,14 +18,9 @@ type entry struct {
 	alone lane // used when the record is a lane of its own
 }
 
-// newEntry makes the entry of a record that arrived at that position.
-func newEntry(rec *sarama.ConsumerMessage, position int64) *entry {
-	own(rec)
-	size := int64(entryOverhead + len(rec.Key) + len(rec.Value))
-	for _, h := range rec.Headers {
-		size += int64(len(h.Key) + len(h.Value) + 32)
-	}
-	return &entry{d: Delivery{Record: rec}, size: size, gap: rec.Offset - position}
+// newEntry makes the entry of a record that is admitted.
+func newEntry(rec *Record) *entry {
+	return &entry{d: Delivery{Record: rec.ConsumerMessage, Shared: rec}, size: rec.size}
 }
 
 // offset is the record's.
@@ -43,29 +30,6 @@ func (en *entry) offset() int64 { return en.d.Record.Offset }
 // acknowledged commit first. The first attempt needs none.
 func (en *entry) needsAhead() bool {
 	return en.d.Attempts > 0 && !en.resume && en.ahead <= en.d.Attempts
-}
-
-// own moves the record's bytes to memory of their own. Records of one fetch
-// share its response: without this, a hundred records in flight could keep a
-// hundred responses of a mebibyte alive, which no Buffer would know of.
-func own(rec *sarama.ConsumerMessage) {
-	n := len(rec.Key) + len(rec.Value)
-	for _, h := range rec.Headers {
-		n += len(h.Key) + len(h.Value)
-	}
-	buf := make([]byte, 0, n)
-	move := func(b []byte) []byte {
-		if b == nil {
-			return nil
-		}
-		start := len(buf)
-		buf = append(buf, b...)
-		return buf[start:len(buf):len(buf)]
-	}
-	rec.Key, rec.Value = move(rec.Key), move(rec.Value)
-	for _, h := range rec.Headers {
-		h.Key, h.Value = move(h.Key), move(h.Value)
-	}
 }
 
 // laneState says which of the scheduler's lists a lane is in.

@@ -66,12 +66,16 @@ func (c *Consumer) tryLocate(ctx context.Context, claim sarama.ConsumerGroupClai
 		if offset < start || offset > claim.HighWaterMarkOffset() {
 			return c.atLogStart(id, offset, start, topic)
 		}
-	case offset < 0 || offset < claim.InitialOffset():
+	case offset < 0:
 		return located{err: errMoved}
 	}
 	t, err := offsets.Decode(offset, metadata, topic)
 	if errors.Is(err, offsets.ErrTopic) {
-		return c.otherTopic(claim, topic)
+		start, err := c.coord.logStart(id)
+		if err != nil {
+			return located{err: err}
+		}
+		return c.atLogStart(id, offset, start, topic) // the one that has its name now
 	}
 	if end := claim.HighWaterMarkOffset(); err == nil && t.Known() > end {
 		err = fmt.Errorf("the log ends at %d, below what the map knows of", end)
@@ -98,33 +102,6 @@ func (c *Consumer) atLogStart(id int32, committed, start int64, topic offsets.To
 	t := offsets.New(start)
 	t.SetTopic(topic)
 	return located{tracker: t, topic: topic, repaired: true}
-}
-
-// otherTopic repairs a position of a topic that was deleted: the one that has
-// its name now begins at its start. The claim was opened elsewhere, so the
-// position is committed and the group joined again.
-func (c *Consumer) otherTopic(claim sarama.ConsumerGroupClaim, topic offsets.TopicHash) located {
-	id := claim.Partition()
-	start, err := c.coord.logStart(id)
-	if err != nil {
-		return located{err: err}
-	}
-	l := c.atLogStart(id, claim.InitialOffset(), start, topic)
-	if start == claim.InitialOffset() {
-		return l
-	}
-	m, ok := c.member()
-	if !ok {
-		return located{err: errNoMember}
-	}
-	refused, err := c.coord.commit(m, []told{{part: &partition{id: id}, position: l.tracker.Snapshot()}}, true)
-	if err == nil {
-		err = first(refused)
-	}
-	if err == nil {
-		err = errMoved
-	}
-	return located{err: err}
 }
 
 // topicHash is the short hash of the topic's id, 0 when it is not known. Claims

@@ -25,8 +25,7 @@ type partition struct {
 	cancel  context.CancelFunc
 
 	position int64 // the next offset expected from Kafka
-	backlog  entryQueue
-	holes    int64 // offsets missing among the backlog
+	backlog  recordQueue
 	paused   bool
 	full     bool // the next record may not be admitted
 
@@ -45,36 +44,6 @@ type partition struct {
 
 	stopping bool
 	drained  chan struct{} // closed when stopping and nothing is in flight
-}
-
-// entryQueue is a FIFO of records that were fetched and not yet admitted.
-type entryQueue struct {
-	head, tail *entry
-	n          int
-	bytes      int64
-}
-
-func (q *entryQueue) push(en *entry) {
-	if q.tail == nil {
-		q.head = en
-	} else {
-		q.tail.next = en
-	}
-	q.tail = en
-	q.n++
-	q.bytes += en.size
-}
-
-func (q *entryQueue) pop() *entry {
-	en := q.head
-	q.head = en.next
-	if q.head == nil {
-		q.tail = nil
-	}
-	en.next = nil
-	q.n--
-	q.bytes -= en.size
-	return en
 }
 
 // feedQueue is a FIFO of partitions, each in it at most once.
@@ -168,7 +137,8 @@ const leastKeyLimit = 64
 // window, and notes in full when only the window forbids it.
 func (p *partition) admissible(order Order) bool {
 	p.full = false
-	if p.backlog.head == nil || p.stopping || p.relane {
+	next := p.backlog.head()
+	if next == nil || p.stopping || p.relane {
 		return false
 	}
 	if order == Ordered {
@@ -176,8 +146,7 @@ func (p *partition) admissible(order Order) bool {
 		// stays in the backlog and the commit needs no map.
 		return p.oldest == nil
 	}
-	next := p.backlog.head
-	p.full = !p.tracker.Fits(next.offset()) || (order == OrderedByKey && p.keyHasHalf(next.d.Record.Key))
+	p.full = !p.tracker.Fits(next.Offset) || (order == OrderedByKey && p.keyHasHalf(next.Key))
 	return !p.full
 }
 
@@ -187,8 +156,10 @@ func (p *partition) keyHasHalf(key []byte) bool {
 	return key != nil && l != nil && l.n >= leastKeyLimit && l.n >= p.tracker.Capacity()/2
 }
 
-// lag counts the partition's records that are not settled.
+// lag counts the partition's records that are not settled. Offsets that are
+// missing in the backlog hold none.
 func (p *partition) lag() int64 {
 	end := max(p.source.HighWaterMarkOffset(), p.position)
-	return max(p.tracker.Backlog(end)-p.holes, 0)
+	holes := max(p.position-p.tracker.Next()-int64(p.backlog.n), 0)
+	return max(p.tracker.Backlog(end)-holes, 0)
 }

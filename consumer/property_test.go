@@ -149,15 +149,11 @@ func (m *model) feedSome(t *rapid.T) {
 
 // arrive hands records to the engine as an assignment does.
 func (m *model) arrive(p *modelPart, recs []*sarama.ConsumerMessage) {
-	var entries []*entry
-	position := p.part.position
-	for _, rec := range recs {
-		if rec.Offset >= position {
-			entries = append(entries, newEntry(rec, position))
-			position = rec.Offset + 1
-		}
+	records := make([]*Record, len(recs))
+	for i, rec := range recs {
+		records[i] = newRecord(rec)
 	}
-	m.engine.arrive(p.part, entries)
+	m.engine.arrive(p.part, records)
 	synctest.Wait()
 }
 

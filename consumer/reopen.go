@@ -1,22 +1,17 @@
 package consumer
 
 import (
-	"fmt"
 	"log/slog"
 	"time"
-
-	"github.com/IBM/sarama"
 
 	"kurier.dev/kurier/offsets"
 )
 
-// reopen goes on reading after the claim's records ended although the partition
-// stays: its position left the log while it was read, because retention took
-// the records that came next, or the log was cut. Returning from the claim
-// would end the session for all partitions, so the rest of this assignment
-// reads through a consumer beside the group's. The error means that joining
-// again has to do it.
-func (a *assignment) reopen() error {
+// find goes on reading after the position was found to be outside the log:
+// retention took the records that came next, or the log was cut. The other
+// partitions of the group do not notice. An error means that the partition was
+// taken away, or the session ended, before Kafka told where the log is.
+func (a *assignment) find() error {
 	start, end, err := a.logRange()
 	if err != nil {
 		return err
@@ -41,23 +36,9 @@ func (a *assignment) reopen() error {
 		a.open(located{tracker: t, topic: topic, repaired: true})
 		position = start
 	}
-	beside := a.c.beside.Load()
-	if beside == nil {
-		return errSourceEnded
-	}
-	pc, err := (*beside).ConsumePartition(a.c.cfg.Topic, a.claim.Partition(), position)
-	if err != nil {
-		return fmt.Errorf("reading partition %d at %d: %w", a.claim.Partition(), position, err)
-	}
-	a.close()
-	a.own = pc
-	a.errors.Go(func() {
-		for err := range pc.Errors() {
-			a.c.state.failed(err)
-		}
-	})
-	a.messages = pc.Messages()
-	a.c.engine.attach(a.part, pc)
+	a.rider.end.Store(end)
+	a.rider.moveTo(position)
+	a.rider.Resume()
 	return nil
 }
 
@@ -85,36 +66,15 @@ func (a *assignment) abandon() {
 	a.c.engine.release(a.part)
 }
 
-// close ends the own source, if there is one.
-func (a *assignment) close() {
-	if a.own != nil {
-		a.own.AsyncClose()
-		for range a.own.Messages() { // the client waits for its reader
-		}
-		a.errors.Wait()
-		a.own = nil
-	}
-}
-
 // skip moves a partition past records that are no more.
 func (e *engine) skip(p *partition, to int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p.position = to
-	if p.oldest == nil && p.backlog.head == nil {
+	if p.oldest == nil && p.backlog.n == 0 {
 		p.tracker = offsets.New(to)
 		p.tracker.SetTopic(p.topic)
 		p.changes++
 		e.kick()
-	}
-}
-
-// attach gives a partition another source.
-func (e *engine) attach(p *partition, s sarama.PartitionConsumer) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	p.source = s
-	if p.paused {
-		s.Pause()
 	}
 }

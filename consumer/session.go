@@ -3,20 +3,13 @@ package consumer
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
 )
 
-const (
-	// arrivals is the most records handed to the engine at once.
-	arrivals = 128
-	// flushTime is what the last commit of a partition that is taken away gets.
-	flushTime = time.Second
-	// early is the most records taken while the position is not known yet.
-	early = 1 << 10
-)
+// flushTime is what the last commit of a partition that is taken away gets.
+const flushTime = time.Second
 
 // session is the Consumer as the Kafka client's group sees it.
 type session struct{ c *Consumer }
@@ -41,18 +34,22 @@ func (h session) Cleanup(sarama.ConsumerGroupSession) error {
 // ConsumeClaim runs one assignment of one partition, from the committed
 // position to the last commit. It must return only when the partition is taken
 // away or the session is over: returning ends the whole session otherwise.
+//
+// The claim itself reads nothing: it is paused, and what it may have fetched
+// before that is thrown away. Records come through the Streams.
 func (h session) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+	if c, ok := claim.(interface{ Pause() }); ok {
+		c.Pause()
+	}
 	revoked := h.c.claims.begin(claim.Partition())
 	defer h.c.claims.end(claim.Partition(), revoked)
 	a := &assignment{c: h.c, session: s, claim: claim, revoked: revoked}
-	a.messages = claim.Messages()
 	err := a.read()
 	if a.part != nil {
 		h.c.drain(a.part)
 		h.c.flush(a.part)
 		h.c.engine.release(a.part)
 	}
-	a.close()
 	return err
 }
 
@@ -63,13 +60,8 @@ type assignment struct {
 	claim   sarama.ConsumerGroupClaim
 	revoked <-chan struct{}
 
-	part     *partition // nil until the position is known
-	messages <-chan *sarama.ConsumerMessage
-	early    []*sarama.ConsumerMessage // read before that
-	batch    []*sarama.ConsumerMessage
-
-	own    sarama.PartitionConsumer // see reopen
-	errors sync.WaitGroup
+	part  *partition // nil until the position is known
+	rider *rider     // as long as part
 }
 
 // read hands records to the engine until the partition is taken away (nil), the
@@ -83,19 +75,36 @@ func (a *assignment) read() error {
 		found <- a.c.locate(ctx, a.claim)
 	}()
 	defer func() { cancel(); <-ended }()
+	unread := a.claim.Messages()
+	var batches <-chan []*Record
+	var lost <-chan struct{}
+	defer func() {
+		if a.rider != nil {
+			a.rider.close()
+		}
+	}()
 	for {
 		select {
-		case rec, ok := <-a.messages:
-			if ok {
-				a.arrive(rec)
-			} else if again, err := a.ended(); !again {
+		case records := <-batches:
+			a.c.engine.arrive(a.part, records)
+			a.rider.taken()
+		case <-lost:
+			if err := a.find(); err != nil {
 				return err
 			}
 		case l := <-found:
 			if l.err != nil {
 				return l.err
 			}
+			a.rider = a.c.streams.ride(a.c.cfg.Topic, a.claim.Partition(), l.tracker.Next(), a.c.state.failed)
+			a.rider.end.Store(a.claim.HighWaterMarkOffset())
+			batches, lost = a.rider.batches, a.rider.lost
 			a.open(l)
+			a.rider.Resume()
+		case _, ok := <-unread:
+			if !ok {
+				unread = nil // the end of a claim is told by revoked, or by the session
+			}
 		case <-a.revoked:
 			return nil
 		case <-a.session.Context().Done():
@@ -104,67 +113,11 @@ func (a *assignment) read() error {
 	}
 }
 
-// ended deals with the end of the records: the partition was taken away or the
-// session is over (false), or they go on from another source.
-func (a *assignment) ended() (again bool, err error) {
-	select {
-	case <-a.revoked:
-		return false, nil
-	case <-a.session.Context().Done():
-		return false, nil
-	default:
-	}
-	if a.part == nil {
-		return false, errSourceEnded
-	}
-	err = a.reopen()
-	return err == nil, err
-}
-
-// arrive takes a record and what else is there.
-func (a *assignment) arrive(rec *sarama.ConsumerMessage) {
-	a.batch = append(a.batch[:0], rec)
-	for more := true; more && len(a.batch) < arrivals; {
-		select {
-		case rec, ok := <-a.messages:
-			if more = ok; ok {
-				a.batch = append(a.batch, rec)
-			}
-		default:
-			more = false
-		}
-	}
-	if a.part != nil {
-		a.deliver(a.batch)
-		return
-	}
-	a.early = append(a.early, a.batch...)
-	if len(a.early) >= early {
-		pausable(a.claim).Pause()
-	}
-}
-
-// deliver hands records to the engine.
-func (a *assignment) deliver(records []*sarama.ConsumerMessage) {
-	entries := make([]*entry, 0, len(records))
-	position := a.part.position // written by this goroutine alone
-	for _, rec := range records {
-		if rec.Offset < position {
-			continue // below what is committed
-		}
-		entries = append(entries, newEntry(rec, position))
-		position = rec.Offset + 1
-	}
-	clear(records)
-	a.c.engine.arrive(a.part, entries)
-}
-
 // open begins the assignment at the position that was found.
 func (a *assignment) open(l located) {
-	src := pausable(a.claim)
 	l.tracker.SetLimit(int(a.c.committer.limit.Load()))
 	a.part = &partition{
-		id: a.claim.Partition(), source: src, tracker: l.tracker,
+		id: a.claim.Partition(), source: a.rider, tracker: l.tracker,
 		topic: l.topic, position: l.tracker.Next(),
 	}
 	if l.repaired {
@@ -172,12 +125,6 @@ func (a *assignment) open(l located) {
 		a.c.committer.kick()
 	}
 	a.c.engine.open(a.c.cut, a.part)
-	early := a.early
-	a.early = nil
-	if len(early) > 0 {
-		a.deliver(early)
-	}
-	src.Resume()
 }
 
 // drain lets a partition go: nothing new starts, and what is in flight gets its
@@ -215,17 +162,3 @@ func (c *Consumer) flush(p *partition) {
 	case <-ctx.Done():
 	}
 }
-
-// pausable is the claim with the methods that the interface leaves out.
-func pausable(claim sarama.ConsumerGroupClaim) source {
-	if src, ok := claim.(source); ok {
-		return src
-	}
-	return endless{claim}
-}
-
-// endless is a claim that cannot be paused.
-type endless struct{ sarama.ConsumerGroupClaim }
-
-func (endless) Pause()  {}
-func (endless) Resume() {}

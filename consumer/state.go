@@ -91,8 +91,8 @@ func (p *partition) oldestRecord() *sarama.ConsumerMessage {
 	switch {
 	case p.oldest != nil:
 		return p.oldest.d.Record
-	case p.backlog.head != nil:
-		return p.backlog.head.d.Record
+	case p.backlog.n > 0:
+		return p.backlog.head().ConsumerMessage
 	}
 	return nil
 }
