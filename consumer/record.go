@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	// recordOverhead is what a record costs in memory beside its bytes.
-	recordOverhead = 400
+	// recordOverhead is what a record costs in memory beside its bytes, with its view
+	// and its place in the engine.
+	recordOverhead = 1000
 	// headerOverhead is what each of its headers costs beside its bytes.
 	headerOverhead = 32
 )

@@ -25,6 +25,7 @@ type Dispatcher struct {
 	cfg       Config
 	collector *collector // nil: no metrics
 	replies   atomic.Int64
+	reads     reads
 
 	cut    context.Context // ends when nothing may be drained any longer
 	cutNow context.CancelFunc
@@ -45,7 +46,7 @@ func New(cfg Config) (*Dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dispatcher{cfg: cfg, runners: map[key]*runner{}, stopping: map[key]*runner{}}
+	d := &Dispatcher{cfg: cfg, reads: reads{logger: cfg.Logger}, runners: map[key]*runner{}, stopping: map[key]*runner{}}
 	d.cut, d.cutNow = context.WithCancel(context.Background())
 	d.replies.Store(waitingReplies)
 	if cfg.Registerer != nil {
@@ -163,7 +164,7 @@ func (d *Dispatcher) ensure(s *settings) error {
 	if old != nil && old.started() && old.pipe.settings.Load() == s {
 		return nil
 	}
-	r := &runner{key: k, cfg: &d.cfg, http: NewHTTPSender()}
+	r := &runner{key: k, cfg: &d.cfg, http: NewHTTPSender(), reads: &d.reads}
 	r.logger = d.cfg.Logger.With("kind", k.kind, "namespace", k.namespace, "name", k.name)
 	if old == nil {
 		r.pipe = d.newPipeline(r, s)
@@ -248,6 +249,7 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, d.cutNow)
 	d.ending.Wait()
+	d.reads.close()
 	if d.collector != nil {
 		d.cfg.Registerer.Unregister(d.collector)
 	}

@@ -89,9 +89,12 @@ func (v *delivery) line(o outcome, err error) []slog.Attr {
 	return attrs
 }
 
+// verbose tells whether every event is logged.
+func (h *health) verbose() bool { return h.logger.Enabled(context.Background(), slog.LevelDebug) }
+
 // quietly logs what is as it should be.
 func (h *health) quietly(v *delivery, o outcome) {
-	if h.logger.Enabled(context.Background(), slog.LevelDebug) {
+	if h.verbose() {
 		h.logger.LogAttrs(context.Background(), slog.LevelDebug, "event settled", v.line(o, nil)...)
 	}
 }

@@ -58,6 +58,25 @@ func (p *pipeline) handle(ctx context.Context, d *consumer.Delivery) error {
 	return err
 }
 
+// wants tells whether a record needs handle: it does not when the filter refuses
+// it, which is then all that happens to it. Called under the consumer's lock.
+func (p *pipeline) wants(rec *consumer.Record) bool {
+	s := p.settings.Load()
+	if s.filter == nil || s.Records != nil || p.health.verbose() {
+		return true
+	}
+	v := p.sharedView(rec)
+	if v.err != nil {
+		return true
+	}
+	if ok, err := s.filter.Match(v.event); ok || err != nil {
+		return true
+	}
+	p.metrics.received.Inc()
+	p.metrics.filtered.Inc()
+	return false
+}
+
 // advance runs stage after stage until the event is settled, or one of them has
 // to wait.
 func (p *pipeline) advance(ctx context.Context, v *delivery) error {

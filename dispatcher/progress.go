@@ -25,10 +25,7 @@ const (
 )
 
 // progress is what is kept of an event between two calls of the handler, in
-// consumer.Delivery.State. The event itself is not kept but read from its record
-// at each call: the consumer may have moved the record's bytes, and a waiting
-// event then costs its record and nothing else. Lost at a restart, when the
-// subscriber is called again.
+// consumer.Delivery.State. Lost at a restart, when the subscriber is called again.
 type progress struct {
 	settings *settings // of the latest call
 	stage    stage
@@ -87,11 +84,11 @@ func (r *reply) release() {
 type delivery struct {
 	*consumer.Delivery
 	*progress
-	event *event.Message // as delivered: with position, without TTL; nil: not a CloudEvent
-	ttl   int            // what the event had left, or the default for a Broker's
-	hops  bool           // the event carried a TTL
-	err   error          // why it is not a CloudEvent
-	begun time.Time      // of this call
+	event *event.Message // see view
+	ttl   int
+	hops  bool
+	err   error
+	begun time.Time // of this call
 }
 
 // open reads the record. first tells whether this process sees it for the first
@@ -104,22 +101,52 @@ func (p *pipeline) open(d *consumer.Delivery, s *settings) (v *delivery, first b
 		d.State = kept
 	}
 	v.progress = kept
-	m, err := s.read(d.Record)
+	read := p.view(d, s)
+	v.event, v.ttl, v.hops = read.event, read.ttl, read.hops
+	if read.err != nil {
+		v.err, v.stage = read.err, atDeadLetter
+	}
+	return v, first
+}
+
+// view is a record's event as filters and subscribers see it. It is the same for
+// all subscriptions and shared by them, so nobody changes it.
+type view struct {
+	event *event.Message // with position, without TTL; nil: not a CloudEvent
+	ttl   int            // what the event had left, or the default for a Broker's
+	hops  bool           // the event carried a TTL
+	err   error          // why it is not a CloudEvent, a *event.NotCloudEventError
+}
+
+// view reads the record, once for all subscriptions that get it. Only what other
+// programs wrote is read in a way of the subscription's own.
+func (p *pipeline) view(d *consumer.Delivery, s *settings) *view {
+	if d.Shared == nil || s.Records != nil {
+		return p.readView(d.Record, s.read)
+	}
+	return p.sharedView(d.Shared)
+}
+
+func (p *pipeline) sharedView(rec *consumer.Record) *view {
+	return rec.View(func(rec *sarama.ConsumerMessage) any { return p.readView(rec, event.FromRecord) }).(*view) //nolint:forcetypeassert // nobody else asks
+}
+
+func (p *pipeline) readView(rec *sarama.ConsumerMessage, read func(*sarama.ConsumerMessage) (*event.Message, error)) *view {
+	m, err := read(rec)
 	if err != nil {
 		var not *event.NotCloudEventError
 		if !errors.As(err, &not) {
 			err = &event.NotCloudEventError{Err: err}
 		}
-		v.err, v.stage = err, atDeadLetter
-		return v, first
+		return &view{err: err}
 	}
-	v.event = m
+	v := &view{event: m}
 	v.ttl, v.hops = p.takeTTL(m)
 	if p.cfg.AddKafkaPosition {
-		m.Set(event.KafkaPartition, strconv.Itoa(int(d.Record.Partition)))
-		m.Set(event.KafkaOffset, strconv.FormatInt(d.Record.Offset, 10))
+		m.Set(event.KafkaPartition, strconv.Itoa(int(rec.Partition)))
+		m.Set(event.KafkaOffset, strconv.FormatInt(rec.Offset, 10))
 	}
-	return v, first
+	return v
 }
 
 // takeTTL removes the hop limit and returns it (DP-49): neither filter nor

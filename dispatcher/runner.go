@@ -22,6 +22,7 @@ type runner struct {
 	logger *slog.Logger
 	pipe   *pipeline
 	http   *HTTPSender
+	reads  *reads
 
 	mu       sync.Mutex // guards what follows
 	consumer *consumer.Consumer
@@ -104,6 +105,8 @@ func (r *runner) newConsumer() (*consumer.Consumer, error) {
 		Concurrency:  s.concurrency(),
 		DrainTimeout: r.cfg.DrainTimeout,
 		Buffer:       r.cfg.Buffer,
+		Streams:      r.reads.of(&conn),
+		Wants:        r.pipe.wants,
 		Logger:       r.logger,
 	}, r.pipe.handle)
 }
