@@ -23,7 +23,7 @@ func (r *rig) streams() *Streams {
 // once they are at the same place, and each gets everything.
 func TestConsumersShareStreams(t *testing.T) {
 	t.Parallel()
-	const groups, records = 20, 500
+	const groups, records = 9, 200
 	r := newAnyRig(t, 2)
 	r.produce(0, records, nil)
 	r.produce(1, records, nil)
@@ -65,7 +65,7 @@ func TestAStuckConsumerLeavesTheStream(t *testing.T) {
 	release := make(chan struct{})
 	var stuck, free callCount
 	cfg := r.config("stuck", Ordered)
-	cfg.Streams = streams
+	cfg.Streams, cfg.Buffer = streams, NewBuffer(0) // the least: it pauses soon
 	r.start(cfg, func(ctx context.Context, d *Delivery) error {
 		select {
 		case <-release:
@@ -77,10 +77,8 @@ func TestAStuckConsumerLeavesTheStream(t *testing.T) {
 	cfg = r.config("free", Ordered)
 	cfg.Streams = streams
 	r.start(cfg, func(_ context.Context, d *Delivery) error { return free.add(d) })
-	n := 2 * defaultBacklogLimit // more than the stuck one reads ahead
-	for range n / 2048 {
-		r.produce(0, 2048, nil)
-	}
+	const n = 4096 // more than the stuck one reads ahead
+	r.produce(0, n, nil)
 	r.eventually("the free one has everything", func() bool { return free.count() == n })
 	close(release)
 	r.eventually("the stuck one has everything", func() bool { return stuck.count() == n })
