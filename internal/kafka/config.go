@@ -81,7 +81,7 @@ func setProducer(c *sarama.Config) {
 	c.Net.MaxOpenRequests = 1 // demanded by Idempotent
 	c.Producer.RequiredAcks = sarama.WaitForAll
 	c.Producer.Timeout = ackTimeout
-	c.Producer.Partitioner = sarama.NewMurmur2Partitioner
+	c.Producer.Partitioner = newPartitioner
 	c.Producer.Compression = sarama.CompressionNone
 	c.Producer.MaxMessageBytes = maxRecordBytes
 	c.Producer.Transaction.Retry.Max = 3 // of asking for a producer id; a new producer is made when it fails

@@ -1,7 +1,9 @@
 package kafka
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -33,20 +35,38 @@ func TestKeysGoWhereJavaSendsThem(t *testing.T) {
 	}
 }
 
+// TestNullKeysSpread: records without a key share a partition only as long as a
+// batch forms, then the next one is used, with as many bytes each.
 func TestNullKeysSpread(t *testing.T) {
-	p := NewConfig(Options{}).Producer.Partitioner("t")
-	used := map[int32]bool{}
-	for range 1000 {
-		partition, err := p.Partition(record("t", "", ""), 10)
-		if err != nil {
-			t.Fatal(err)
+	p := newPartitioner("t").(*partitioner)
+	now := time.Unix(0, 0)
+	p.now = func() time.Time { return now }
+	choose := func(value string, partitions int32) int32 {
+		t.Helper()
+		partition, err := p.Partition(record("t", "", value), partitions)
+		if err != nil || partition < 0 || partition >= partitions {
+			t.Fatalf("partition %d of %d, %v", partition, partitions, err)
 		}
-		used[partition] = true
+		return partition
 	}
-	if len(used) != 10 {
-		t.Errorf("%d of 10 partitions used", len(used))
+	used := map[int32]int{}
+	for range 10 * 1000 {
+		used[choose(strings.Repeat("x", 1000), 10)]++
 	}
-	if p.(sarama.DynamicConsistencyPartitioner).MessageRequiresConsistency(record("t", "", "")) {
+	for partition, n := range used {
+		if len(used) != 10 || n < 900 || n > 1100 {
+			t.Errorf("%d of 10 partitions used, partition %d for %d of 10000 records", len(used), partition, n)
+		}
+	}
+	first := choose("", 10)
+	if now = now.Add(stickyTime - 1); choose("", 10) != first {
+		t.Error("left the partition while a batch may form")
+	}
+	if now = now.Add(1); choose("", 10) == first {
+		t.Error("stayed with the partition for too long")
+	}
+	choose("", 2) // there may be fewer partitions that can be written
+	if p.MessageRequiresConsistency(record("t", "", "")) {
 		t.Error("a record without key must avoid partitions without leader")
 	}
 }
