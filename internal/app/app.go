@@ -52,6 +52,7 @@ func Run(ctx, hard context.Context, o Options) (err error) {
 	if settings := o.Config.NonDefaults(); len(settings) > 0 {
 		logger.Info("settings that differ from the defaults", "settings", strings.Join(settings, " "))
 	}
+	defer tuneMemory()()
 	var stop stopper
 	defer func() { err = errors.Join(err, stop.run(hard)) }()
 	p := &process{options: o, config: &o.Config, logger: logger, registry: newRegistry()}
