@@ -83,7 +83,7 @@ func produceAll(ctx context.Context, p Producer, runs [][]*sarama.ProducerMessag
 						break
 					}
 					l.hold()
-					if err := p.Produce(ctx, rec, l.release); err != nil {
+					if err := p.Produce(ctx, rec, l.done); err != nil {
 						stop(firstError{err})
 					}
 				}

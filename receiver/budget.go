@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"kurier.dev/kurier/internal/event"
@@ -26,7 +27,12 @@ func (b *budget) take(bytes int64) (*lease, bool) {
 		b.requests.Add(-1)
 		return nil, false
 	}
-	l := &lease{budget: b, bytes: bytes}
+	l, _ := leases.Get().(*lease)
+	if l == nil {
+		l = &lease{}
+		l.done = l.release
+	}
+	l.budget, l.bytes = b, bytes
 	l.holders.Store(1)
 	return l, true
 }
@@ -46,7 +52,12 @@ type lease struct {
 	budget  *budget
 	bytes   int64 // grows only while the request alone holds the lease
 	holders atomic.Int64
+	done    func() // release, bound once
 }
+
+// leases are used again: a lease belongs to nobody once its last holder has
+// released it.
+var leases sync.Pool
 
 // grow reserves more bytes for the lease. Only the request may call it, before
 // it handed out its first record.
@@ -65,6 +76,8 @@ func (l *lease) release() {
 	if l.holders.Add(-1) == 0 {
 		l.budget.bytes.Add(-l.bytes)
 		l.budget.requests.Add(-1)
+		l.budget = nil
+		leases.Put(l)
 	}
 }
 

@@ -21,6 +21,8 @@ type conn struct {
 	woken *[]byte         // pooled, nil when nothing of it is left
 	first []byte          // the part of woken that Read has not handed out
 	one   [1]byte
+	wait  func(fd uintptr) bool // readReady, bound once; nil without raw
+	err   error                 // of readReady
 
 	produce               deadline
 	readUntil, writeUntil time.Time // the deadlines that are set; zero: another one
@@ -107,7 +109,7 @@ func (r *Receiver) start(nc net.Conn) {
 	c := &conn{Conn: nc}
 	if sc, ok := nc.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
-			c.raw = raw
+			c.raw, c.wait = raw, c.readReady
 		}
 	}
 	r.mu.Lock()

@@ -109,7 +109,7 @@ func (r *Receiver) storeOne(e *entry, req *request, mode event.Mode, body []byte
 	defer req.deadline.stop()
 	start := time.Now()
 	l.hold()
-	err = e.Producer.Produce(ctx, rec, l.release)
+	err = e.Producer.Produce(ctx, rec, l.done)
 	e.metrics.produced(time.Since(start))
 	return r.stored(e, err)
 }
@@ -134,7 +134,11 @@ func (r *Receiver) record(e *entry, m *event.Message) (*sarama.ProducerMessage, 
 		if detail != "" {
 			return nil, problem(400, detail)
 		}
-		m.Set(event.BrokerTTL, strconv.Itoa(ttl))
+		text := r.newTTL
+		if ttl != r.cfg.BrokerTTL {
+			text = strconv.Itoa(ttl)
+		}
+		m.Set(event.BrokerTTL, text)
 		m.Set(event.ArrivalTime, r.cfg.Now().UTC().Format(time.RFC3339Nano))
 	}
 	rec, err := m.Record(e.Topic, e.Structured)

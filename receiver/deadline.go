@@ -11,7 +11,7 @@ import (
 // more than reading the event's headers. Not safe for concurrent use, but for
 // the context itself.
 type deadline struct {
-	ctx    produceContext
+	ctx    context.Context // a produceContext
 	cancel context.CancelCauseFunc
 	timer  *time.Timer // nil: there is no context that can be used
 }

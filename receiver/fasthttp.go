@@ -34,6 +34,7 @@ var (
 type exchange struct {
 	conn   *conn
 	header fasthttp.RequestHeader
+	lines  []headerLine  // of the header, read once: its parser puts them together for each loop
 	small  *bufio.Reader // smallHead bytes, kept with the exchange
 	br     *bufio.Reader // small, or one of largeReaders
 	budget *budget       // gave largeHead bytes while br is large
@@ -45,6 +46,9 @@ type exchange struct {
 	bodyTimeout time.Duration
 	close       bool // the client wants the connection closed, or must not use it again
 }
+
+// headerLine is one header, as views into the parser's memory.
+type headerLine struct{ name, value string }
 
 func newExchange() any {
 	x := &exchange{small: bufio.NewReaderSize(nil, smallHead)}
@@ -69,6 +73,7 @@ func (x *exchange) release() {
 	x.br = nil
 	x.body = body{}
 	x.req = request{headers: x.req.headers}
+	x.dropLines()
 	x.header.Reset()
 	exchangePools.Put(x)
 }
@@ -88,10 +93,21 @@ func (x *exchange) pending() bool { return x.br.Buffered() > 0 || len(x.conn.fir
 
 // headers yields the request's headers as views into the parser's memory.
 func (x *exchange) headers(yield func(name, value string) bool) {
-	for name, value := range x.header.All() {
-		if !yield(view(name), view(value)) {
+	for i := range x.lines {
+		if !yield(x.lines[i].name, x.lines[i].value) {
 			return
 		}
+	}
+}
+
+// keptLines bounds the list of headers that a pooled exchange keeps.
+const keptLines = 64
+
+func (x *exchange) dropLines() {
+	clear(x.lines)
+	x.lines = x.lines[:0]
+	if cap(x.lines) > keptLines {
+		x.lines = nil
 	}
 }
 
@@ -105,6 +121,7 @@ func (x *exchange) readHead(r *Receiver) (answer, bool) {
 	var scan headScan
 	x.http11, x.close, x.body, x.bodyTimeout = true, true, body{}, r.cfg.BodyTimeout
 	x.req.method = ""
+	x.dropLines()
 	if a, ok := x.fill(r, &scan); !ok {
 		return a, false
 	}
@@ -150,7 +167,11 @@ func (x *exchange) request(length int64) {
 		length:      length,
 		deadline:    &x.conn.produce,
 	}
-	for name, value := range headers {
+	for key, text := range h.All() {
+		name, value := view(key), view(text)
+		if len(name) != len("Cookie") || !strings.EqualFold(name, "Cookie") { // put together in a buffer that is used again
+			x.lines = append(x.lines, headerLine{name, value})
+		}
 		switch len(name) {
 		case len("Expect"):
 			if strings.EqualFold(name, "Expect") {

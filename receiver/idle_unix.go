@@ -13,28 +13,30 @@ func (c *conn) readFirst() error {
 	if c.raw == nil {
 		return c.readByte()
 	}
-	var readErr error
-	err := c.raw.Read(func(fd uintptr) bool {
-		buf := smallBuffers.Get().(*[]byte)
-		n, err := syscall.Read(int(fd), *buf)
-		for err == syscall.EINTR {
-			n, err = syscall.Read(int(fd), *buf)
-		}
-		if n > 0 {
-			c.woken, c.first = buf, (*buf)[:n]
-			return true
-		}
-		smallBuffers.Put(buf)
-		if err == syscall.EAGAIN {
-			return false
-		}
-		if readErr = err; err == nil {
-			readErr = io.EOF
-		}
-		return true
-	})
-	if err != nil {
+	c.err = nil
+	if err := c.raw.Read(c.wait); err != nil {
 		return err
 	}
-	return readErr
+	return c.err
+}
+
+// readReady reads what is there; false means that nothing is.
+func (c *conn) readReady(fd uintptr) bool {
+	buf := smallBuffers.Get().(*[]byte)
+	n, err := syscall.Read(int(fd), *buf)
+	for err == syscall.EINTR {
+		n, err = syscall.Read(int(fd), *buf)
+	}
+	if n > 0 {
+		c.woken, c.first = buf, (*buf)[:n]
+		return true
+	}
+	smallBuffers.Put(buf)
+	if err == syscall.EAGAIN {
+		return false
+	}
+	if c.err = err; err == nil {
+		c.err = io.EOF
+	}
+	return true
 }

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -44,6 +45,7 @@ type Receiver struct {
 	metrics *metrics
 	quiet   warnings
 	clock   httpDate
+	newTTL  string // of an event that comes for the first time
 
 	draining atomic.Bool        // new events are refused
 	closing  atomic.Bool        // idle connections go, active ones after their answer
@@ -69,6 +71,7 @@ func New(cfg Config) (*Receiver, error) {
 		budget:    newBudget(int64(cfg.MaxInflightRequests), cfg.MaxInflightBytes),
 		ctx:       ctx,
 		cancel:    cancel,
+		newTTL:    strconv.Itoa(cfg.BrokerTTL),
 		listeners: map[net.Listener]struct{}{},
 		conns:     map[*conn]struct{}{},
 	}

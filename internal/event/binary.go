@@ -108,7 +108,8 @@ func (d *headerReader) message() (*Message, error) {
 		return nil, d.err
 	}
 	text := string(d.buf)
-	m := &Message{Attributes: make([]Attribute, len(d.attributes), len(d.attributes)+spareAttributes)}
+	m := newMessage(len(d.attributes))
+	m.Attributes = m.Attributes[:len(d.attributes)]
 	for i, s := range d.attributes {
 		m.Attributes[i] = Attribute{Name: text[s.start:s.middle], Value: text[s.middle:s.end]}
 	}

@@ -102,6 +102,24 @@ func (m *Message) Delete(name string) {
 // (position in Kafka, error extensions) before its list has to grow.
 const spareAttributes = 6
 
+// messageBlock is a Message with its attributes, one piece of memory for an
+// event of usual size.
+type messageBlock struct {
+	message    Message
+	attributes [8 + spareAttributes]Attribute
+}
+
+// newMessage returns a Message with an empty list of attributes that has room
+// for n and the spare ones.
+func newMessage(n int) *Message {
+	if n+spareAttributes > len(messageBlock{}.attributes) {
+		return &Message{Attributes: make([]Attribute, 0, n+spareAttributes)}
+	}
+	b := &messageBlock{}
+	b.message.Attributes = b.attributes[:0]
+	return &b.message
+}
+
 // Clone returns a copy whose attributes can be set and deleted without the
 // original seeing it, and the other way round. It costs two allocations:
 // headers, data and key are shared, so replace them, never write into them

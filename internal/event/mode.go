@@ -1,6 +1,9 @@
 package event
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // Mode is how an HTTP message carries its event.
 type Mode int
@@ -47,12 +50,30 @@ func ModeOf(contentType string, headers HeaderSeq) (Mode, error) {
 }
 
 func hasHeader(headers HeaderSeq, name string) bool {
-	for n := range headers {
-		if strings.EqualFold(n, name) {
-			return true
-		}
-	}
-	return false
+	f := finders.Get().(*finder)
+	defer finders.Put(f)
+	f.name, f.found = name, false
+	headers(f.yield)
+	return f.found
+}
+
+// finder looks for a header. It is pooled because the body of a loop over
+// headers costs allocations for each loop, and this one runs for each event.
+type finder struct {
+	name  string
+	found bool
+	yield func(name, value string) bool // look, bound once
+}
+
+var finders = sync.Pool{New: func() any {
+	f := &finder{}
+	f.yield = f.look
+	return f
+}}
+
+func (f *finder) look(name, _ string) bool {
+	f.found = len(name) == len(f.name) && strings.EqualFold(name, f.name)
+	return !f.found
 }
 
 // mediaType is the content type without its parameters.

@@ -23,21 +23,33 @@ const (
 // memory with the Message, so nobody may write into them. Timestamp and
 // partition are left to the producer. The error comes only from [Message.Structured].
 func (m *Message) Record(topic string, structured bool) (*sarama.ProducerMessage, error) {
-	rec := &sarama.ProducerMessage{Topic: topic}
-	if key := m.recordKey(); key != nil {
-		rec.Key = sarama.ByteEncoder(key)
+	b := &recordBlock{}
+	rec := &b.record
+	rec.Topic = topic
+	if b.key = m.recordKey(); b.key != nil {
+		rec.Key = &b.key
 	}
+	b.value = m.Data
 	if structured {
 		envelope, err := m.Structured()
 		if err != nil {
 			return nil, err
 		}
-		rec.Value = sarama.ByteEncoder(envelope)
-	} else if m.Data != nil {
-		rec.Value = sarama.ByteEncoder(m.Data)
+		b.value = envelope
 	}
-	rec.Headers = m.recordHeaders(structured)
+	if b.value != nil {
+		rec.Value = &b.value
+	}
+	rec.Headers = m.recordHeaders(b.headers[:0], structured)
 	return rec, nil
+}
+
+// recordBlock is a record with what it points to, one piece of memory for an
+// event of usual size.
+type recordBlock struct {
+	record     sarama.ProducerMessage
+	key, value sarama.ByteEncoder
+	headers    [12]sarama.RecordHeader
 }
 
 // recordKey takes an empty partitionkey for none: its extension's definition
@@ -47,18 +59,21 @@ func (m *Message) recordKey() []byte {
 		return m.Key
 	}
 	if key, _ := m.Get(PartitionKey); key != "" {
-		return []byte(key)
+		return bytesOf(key)
 	}
 	return nil
 }
 
-// recordHeaders copies no values, and of the names only those that are rare.
-func (m *Message) recordHeaders(structured bool) []sarama.RecordHeader {
+// recordHeaders fills headers, or a larger list when its room is too small. It
+// copies no values, and of the names only those that are rare.
+func (m *Message) recordHeaders(headers []sarama.RecordHeader, structured bool) []sarama.RecordHeader {
 	count := 1 + len(m.Headers)
 	if !structured {
 		count += len(m.Attributes)
 	}
-	headers := make([]sarama.RecordHeader, 0, count)
+	if count > cap(headers) {
+		headers = make([]sarama.RecordHeader, 0, count)
+	}
 	if structured {
 		headers = append(headers, recordHeader(recordContentType, structuredContentType))
 	} else {
