@@ -193,6 +193,11 @@ func (r *running) send(ctx context.Context, rec *sarama.ProducerMessage) error {
 		return errRetired
 	}
 	select {
+	case r.async.Input() <- rec: // nearly always: the gate keeps the queue from filling
+		return nil
+	default:
+	}
+	select {
 	case r.async.Input() <- rec:
 		return nil
 	case <-r.stop:
