@@ -23,7 +23,9 @@ func firstRoom(length int64, limit int) int {
 }
 
 // readBody reads the body into memory of its own, for which the lease has
-// firstRoom already and grows before the memory does. A non-zero answer says
+// firstRoom already and grows before the memory does: for a declared length to
+// sixteen times what has arrived, so that a large event is moved once. A
+// non-zero answer says
 // why the body is not used.
 func readBody(req *request, l *lease, limit int, mode event.Mode) ([]byte, answer) {
 	if req.length > int64(limit) {
@@ -48,7 +50,7 @@ func readBody(req *request, l *lease, limit int, mode event.Mode) ([]byte, answe
 		}
 		room := 2 * cap(body)
 		if req.length > 0 {
-			room = min(room, int(req.length))
+			room = min(16*cap(body), int(req.length))
 		}
 		if !l.grow(memoryOf(room-cap(body), mode)) {
 			a := tooBusy

@@ -125,7 +125,8 @@ func adminConfig(o Options) *sarama.Config {
 }
 
 // producerConfig returns the settings of one producer, whose batches stay
-// within batchBytes, or hold a single record each when batchBytes is 0. When ctx
+// within batchBytes. When batchBytes is 0 each request holds a single record;
+// when it is negative each batch does, of more than half as many bytes. When ctx
 // has ended it fails without pauses.
 //
 // ChannelBufferSize is above what one topic may have in the producer: the
@@ -143,9 +144,13 @@ func producerConfig(ctx context.Context, o Options, batchBytes int) *sarama.Conf
 		}
 		return producerBackoff(retries)
 	}
-	if batchBytes > 0 {
+	switch {
+	case batchBytes > 0:
 		c.Producer.MaxMessageBytes = batchBytes
-	} else {
+	case batchBytes < 0:
+		c.Producer.MaxMessageBytes = -batchBytes
+		c.Producer.Flush.MaxMessages = max(1, largeRequest/-batchBytes)
+	default:
 		c.Producer.Flush.MaxMessages = 1
 	}
 	return c

@@ -111,11 +111,12 @@ func TestBatchBytes(t *testing.T) {
 		{1048588, 100, bulkBytes},
 		{5 << 20, 100, bulkBytes},
 		{1048588, 999_000, bulkBytes},
-		{1048588, bulkBytes, single},
-		{1048588, 2 << 20, single}, // Kafka says that it is too large
+		{1048588, bulkBytes, -1 << 20},
+		{1048588, 2 << 20, -4 << 20}, // Kafka says that it is too large
 		{100_000, 100, 65536},
 		{100_000, 65_000, 65536},
-		{100_000, 70_000, single},
+		{100_000, 70_000, -128 << 10},
+		{100_000, maxRecordBytes, single}, // no request takes it
 		{200, 100, single},
 	} {
 		if got := batchBytes(tc.limit, tc.size); got != tc.want {

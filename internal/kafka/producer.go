@@ -18,9 +18,14 @@ const (
 	bulkBytes = 1_000_000
 	// batchRoom is what a batch's own header may take.
 	batchRoom = 128
-	// single is the key of the pipe whose batches hold one record each, for
-	// records that are about as large as the topic allows.
+	// single is the key of the pipe whose requests hold one record each: small
+	// ones of topics that allow little more, and those too large for any topic.
 	single = 0
+	// largeFrom is the least size of a record that is about as large as its topic
+	// allows and shares requests with others, in batches of its own.
+	largeFrom = 64 << 10
+	// largeRequest bounds a request of such records, or else it holds one.
+	largeRequest = 8 << 20
 )
 
 // producer sends records with idempotent producers and acks=all. Records that
@@ -140,9 +145,20 @@ func batchBytes(limit, size int) int {
 		}
 	}
 	if size+batchRoom > batch {
-		return single
+		return aloneBytes(size)
 	}
 	return batch
+}
+
+// aloneBytes chooses the pipe for a record that must be alone in its batch. Its
+// key is negative: the power of two above the record. All records of that pipe
+// have more than half of it, so that no two fit into one batch, while a request
+// carries one for each of several partitions.
+func aloneBytes(size int) int {
+	if size < largeFrom || size >= maxRecordBytes {
+		return single
+	}
+	return -1 << bits.Len(uint(size))
 }
 
 func (p *producer) pipe(batch int) (*pipe, error) {
