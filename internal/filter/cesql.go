@@ -33,8 +33,9 @@ func CheckCESQL(expr string) error {
 // expression is a compiled CESQL expression.
 type expression struct {
 	text       string
-	root       cesql.Expression
-	extensions []attribute // the names it asks for that are no standard attributes
+	program    program          // decides, but for errors
+	root       cesql.Expression // says what an error is
+	extensions []attribute      // the names it asks for that are no standard attributes
 }
 
 // compileCESQL parses once. Three passes, because the SDK's parser prints what
@@ -62,7 +63,7 @@ func compileCESQL(text string) (node, error) {
 	if facts.result != cesql.BooleanType && facts.result != cesql.AnyType {
 		return nil, ErrNotBoolean
 	}
-	return &expression{text: text, root: root, extensions: facts.extensions}, nil
+	return &expression{text: text, program: facts.program, root: root, extensions: facts.extensions}, nil
 }
 
 // parse runs the SDK's parser and turns its panics into errors (FI-22).
@@ -89,6 +90,23 @@ func (x *expression) match(e Event) (ok bool, err error) {
 			ok, err = false, fmt.Errorf("cesql %q panicked: %v", x.text, r)
 		}
 	}()
+	if x.program != nil {
+		switch v, o := x.program.eval(e); {
+		case o == missing:
+			return false, nil
+		case o == sure && v.kind == cesql.BooleanType:
+			return v.truth, nil
+		case o == sure && (v.text == "true" || v.text == "false"):
+			// Only an extension alone gets here. On the wire every value is text: these
+			// are the canonical forms of the two booleans (FI-5).
+			return v.text == "true", nil
+		}
+	}
+	return x.explain(e)
+}
+
+// explain evaluates with the SDK what the program cannot decide.
+func (x *expression) explain(e Event) (bool, error) {
 	result, err := x.root.Evaluate(cloudevents.Event{Context: &view{event: e, extensions: x.extensions}})
 	if sqlerrors.IsMissingAttributeError(err) {
 		return false, nil
@@ -96,15 +114,8 @@ func (x *expression) match(e Event) (ok bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("cesql %q: %w", x.text, err)
 	}
-	switch v := result.(type) {
-	case bool:
+	if v, ok := result.(bool); ok {
 		return v, nil
-	case string:
-		// Only an extension alone gets here. On the wire every value is text: these
-		// are the canonical forms of the two booleans (FI-5).
-		if v == "true" || v == "false" {
-			return v == "true", nil
-		}
 	}
 	return false, fmt.Errorf("cesql %q: %w: it gave %q", x.text, ErrNotBoolean, fmt.Sprint(result))
 }

@@ -17,6 +17,7 @@ import (
 type facts struct {
 	result     cesql.Type // AnyType: an extension alone
 	extensions []attribute
+	program    program
 }
 
 // listener collects the first error of a lexer or parser.
@@ -105,7 +106,7 @@ func inspect(text string) (f facts, err error) {
 	}); err != nil {
 		return facts{}, err
 	}
-	f.result = typeOf(t)
+	f.result, f.program = typeOf(t), build(t)
 	return f, nil
 }
 

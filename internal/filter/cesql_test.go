@@ -143,16 +143,3 @@ func TestCESQLConcurrently(t *testing.T) {
 	}
 	wg.Wait()
 }
-
-// FuzzCheckCESQL: no expression panics, and what is accepted can be evaluated.
-func FuzzCheckCESQL(f *testing.F) {
-	for _, s := range []string{"type = 'a'", "this is wrong", "NOT (a IN ('b', 1)) XOR EXISTS c", "-1 % 0 <> LEFT('abc', 2)", "a LIKE '%\\_'", "'"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, expr string) {
-		n, err := compileCESQL(expr)
-		if err == nil {
-			_, _ = n.match(fullEvent)
-		}
-	})
-}

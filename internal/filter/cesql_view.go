@@ -48,11 +48,18 @@ func (v *view) GetExtensions() map[string]any {
 	}
 	m := make(map[string]any, len(v.extensions))
 	for _, a := range v.extensions {
-		if value, ok := a.get(v.event); ok {
+		if value, ok := extensionOf(a, v.event); ok {
 			m[a.name] = value
-		} else if _, ok := v.event.Get(a.name); ok {
-			m[a.name] = "" // set, but empty
 		}
 	}
 	return m
+}
+
+// extensionOf is the value of an extension, which may be set and empty.
+func extensionOf(a attribute, e Event) (string, bool) {
+	if value, ok := a.get(e); ok {
+		return value, true
+	}
+	_, ok := e.Get(a.name)
+	return "", ok
 }

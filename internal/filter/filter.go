@@ -3,9 +3,8 @@
 //
 // A Filter is compiled once, holds no state and never looks at an event's data.
 // It does not read manifests and does not name paths: it refuses what must not
-// run, whoever wrote it. exact, prefix, suffix and filter.attributes cost no
-// allocation per event; CloudEvents SQL runs in the evaluator of the CloudEvents
-// SDK.
+// run, whoever wrote it. Evaluating costs no allocation per event, CloudEvents SQL
+// included, but for its functions.
 package filter
 
 import (

@@ -90,6 +90,7 @@ func (c tckCase) run(t *testing.T) {
 	if fmt.Sprint(got) != text(c.Result) {
 		t.Errorf("%q gives %v, want %v", c.Expression, got, c.Result)
 	}
+	agrees(t, c.Expression, e)
 	if want, boolean := c.Result.(bool); boolean && c.Error == "" {
 		check(t, mustCompile(t, nil, Spec{CESQL: c.Expression}), e, want)
 	}
