@@ -64,7 +64,7 @@ chaos: ## break processes, brokers and connections and check that nothing is los
 	KURIER_CHAOS_TIME=$(CHAOS_TIME) KURIER_CHAOS_SEED=$(CHAOS_SEED) $(GO) test -count=1 -timeout 120m -v -run '^TestChaos$$' ./test/chaos
 
 .PHONY: fuzz
-fuzz: ## fuzz each fuzz target for FUZZ_TIME (30s)
+fuzz: ## fuzz each fuzz target for FUZZ_TIME (30s); `make test` plays seeds and some random inputs
 	@set -e; for pkg in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	    echo "fuzz $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) $$pkg; \

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"kurier.dev/kurier/test/mutate"
 )
 
 // told is what metadata says, in words that a golden file can hold.
@@ -290,6 +292,14 @@ func FuzzDecode(f *testing.F) {
 		_, metadata, _ := strings.Cut(string(text), "metadata: ")
 		f.Add(int64(1000), []byte(strings.TrimSpace(metadata)), false)
 	}
+	var seeds []string
+	for _, path := range files {
+		text, _ := os.ReadFile(path)
+		_, metadata, _ := strings.Cut(string(text), "metadata: ")
+		seeds = append(seeds, strings.TrimSpace(metadata))
+	}
+	mutate.More(f, seeds, func(s string) { f.Add(int64(1000), []byte(s), false) })
+	mutate.More(f, seeds, func(s string) { f.Add(int64(1000), []byte(s), true) })
 	f.Add(int64(0), []byte{sectionMap, 4, 2, 10, byte(codingBitmap), 0b1000_0100}, true)
 	f.Add(int64(0), []byte{sectionMap, 4, 2, 10, byte(codingRuns), 0b1101_0000, sectionAttempts, 2, attemptRuns, 0xff}, true)
 	f.Add(int64(0), []byte{sectionMap, 4, 2, 10, byte(codingGaps) | 1<<2, 0b0010_0000, sectionAttempts, 2, attemptWidths | 1<<2, 0xff}, true)

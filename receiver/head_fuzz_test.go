@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"kurier.dev/kurier/test/mutate"
 )
 
 // memoryConn is a connection that has sent all it will send.
@@ -25,14 +27,16 @@ func (c *memoryConn) SetWriteDeadline(time.Time) error { return nil }
 // it has nothing to disagree about.
 func FuzzHead(f *testing.F) {
 	const head = "POST /ns/name HTTP/1.1\r\nHost: h\r\n"
-	for _, seed := range []string{
+	seeds := []string{
 		head + "\r\n", head + "Content-Length: 5\r\n\r\nhello", head + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", head + "Content-Length: 5\r\nContent-Length: 5\r\n\r\n",
 		head + "X: y\n\r\n", head + "X: a\r\n b\r\n\r\n", head + "Content-Length : 5\r\n\r\n", "\r\n\r\n" + head + "\r\n",
 		"POST http://x/ns/name HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", head + "Expect: 100-continue\r\n\r\n",
-	} {
+	}
+	for _, seed := range seeds {
 		f.Add([]byte(seed))
 	}
+	mutate.More(f, seeds, func(s string) { f.Add([]byte(s)) })
 	r, err := New(Config{})
 	if err != nil {
 		f.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"kurier.dev/kurier/receiver"
+	"kurier.dev/kurier/test/altered"
 )
 
 // Section 8.8, one row of the tables each.
@@ -30,52 +31,52 @@ func TestIngressTable_8_8(t *testing.T) {
 		{"PATCH", "PATCH", "/ns/name", structured, validJSON, 405},
 		{"PUT (CT-O4)", "PUT", "/ns/name", structured, validJSON, 405},
 		{"DELETE", "DELETE", "/ns/name", structured, validJSON, 405},
-		{"GET", "GET", "/ns/name", nil, "", 405},
+		{"DP-46/405 GET", "GET", "/ns/name", nil, "", 405},
 		{"HEAD", "HEAD", "/ns/name", nil, "", 405},
 		{"OPTIONS (CT-O1)", "OPTIONS", "/ns/name", nil, "", 200},
-		{"POST", "POST", "/ns/name", structured, validJSON, 202},
+		{"DP-43/broker POST", "POST", "/ns/name", structured, validJSON, 202},
 		{"trailing slash", "POST", "/ns/name/", structured, validJSON, 202},
 		{"without source", "POST", "/ns/name", structured, `{"specversion":"1.0","id":"1234","type":"type"}`, 400},
 		{"ttl 1", "POST", "/ns/name", structured, `{"specversion":"1.0","id":"1","source":"s","type":"t","knativebrokerttl":1}`, 400},
 		{"three segments", "POST", "/knative/ns/name", structured, validJSON, 400},
 		{"not an event", "POST", "/ns/name", structured, "not an event", 400},
-		{"topic not usable", "POST", "/ns/later", structured, validJSON, 503},
+		{"DP-43/not ready topic not usable", "POST", "/ns/later", structured, validJSON, 503},
 		{"root", "POST", "/", structured, validJSON, 404},
 		{"channel host with a path", "POST", "/something", append(h{"Host", channelHost}, structured...), validJSON, 400},
 		{"one segment", "POST", "/something", structured, validJSON, 400},
 		{"GET on channel host", "GET", "/", h{"Host", channelHost}, "", 405},
-		{"host without dot", "POST", "/", append(h{"Host", "no-dot"}, structured...), validJSON, 404},
+		{"DP-43/other host host without dot", "POST", "/", append(h{"Host", "no-dot"}, structured...), validJSON, 404},
 		{"unknown host", "POST", "/", append(h{"Host", "other-kn-channel.test-namespace.svc"}, structured...), validJSON, 404},
 		{"unknown channel", "POST", "/channels/test-namespace/other", structured, validJSON, 404},
 		{"unknown sink", "POST", "/sinks/ns/other", structured, validJSON, 404},
-		{"unknown broker", "POST", "/ns/other", structured, validJSON, 404},
-		{"channel by path", "POST", "/channels/new-namespace/new-channel", structured, validJSON, 202},
+		{"DP-46/404 unknown broker", "POST", "/ns/other", structured, validJSON, 404},
+		{"DP-43/channel channel by path", "POST", "/channels/new-namespace/new-channel", structured, validJSON, 202},
 		{"OPTIONS on channel host", "OPTIONS", "/", h{"Host", channelHost}, "", 200},
-		{"OPTIONS without looking at the path", "OPTIONS", "/a//b", h{"Host", "x"}, "", 200},
+		{"DP-44/2 OPTIONS without looking at the path", "OPTIONS", "/a//b", h{"Host", "x"}, "", 200},
 		{"plain JSON", "POST", "/ns/name", h{"Content-Type", "application/json"}, "{}", 400},
 		{"JSON like an event", "POST", "/ns/name", h{"Content-Type", "application/json"}, validJSON, 400},
 		{"channel host", "POST", "/", append(h{"Host", channelHost}, structured...), validJSON, 202},
 		{"channel host without suffix", "POST", "/", append(h{"Host", "test-channel.test-namespace.svc.cluster.local"}, structured...), validJSON, 404},
-		{"channel host with port", "POST", "/", append(h{"Host", channelHost + ":8080"}, structured...), validJSON, 202},
+		{"DP-43/port channel host with port", "POST", "/", append(h{"Host", channelHost + ":8080"}, structured...), validJSON, 202},
 		{"channel host in upper case", "POST", "/", append(h{"Host", strings.ToUpper(channelHost)}, structured...), validJSON, 202},
-		{"channel host .svc only", "POST", "/", append(h{"Host", "test-channel-kn-channel.test-namespace.svc"}, structured...), validJSON, 202},
+		{"DP-43/host channel host .svc only", "POST", "/", append(h{"Host", "test-channel-kn-channel.test-namespace.svc"}, structured...), validJSON, 202},
 		{"channel host in the other form", "POST", "/", append(h{"Host", "new-channel-kn-channel.new-namespace.svc.cluster.local"}, structured...), validJSON, 202},
-		{"query", "POST", "/ns/name?x=1", structured, validJSON, 202},
+		{"DP-43/query query", "POST", "/ns/name?x=1", structured, validJSON, 202},
 		{"query after slash", "POST", "/ns/name/?x=/1", structured, validJSON, 202},
-		{"empty segment", "POST", "/a//b", structured, validJSON, 400},
+		{"DP-43/segments empty segment", "POST", "/a//b", structured, validJSON, 400},
 		{"two trailing slashes", "POST", "/ns/name//", structured, validJSON, 400},
 		{"channels with one segment", "POST", "/channels/x", structured, validJSON, 400},
 		{"sinks with one segment", "POST", "/sinks/x", structured, validJSON, 400},
 		{"four segments", "POST", "/channels/a/b/c", structured, validJSON, 400},
 		{"case of the path", "POST", "/NS/name", structured, validJSON, 404},
-		{"no percent-decoding", "POST", "/ns%2Fname", structured, validJSON, 400},
+		{"DP-43/exact no percent-decoding", "POST", "/ns%2Fname", structured, validJSON, 400},
 		{"no percent-decoding in a segment", "POST", "/ns/nam%65", structured, validJSON, 404},
 		{"no dots", "POST", "/ns/../ns/name", structured, validJSON, 400},
 		{"dot segment", "POST", "/ns/.", structured, validJSON, 404},
-		{"sink", "POST", "/sinks/ns/s", structured, validJSON, 202},
+		{"DP-43/sink sink", "POST", "/sinks/ns/s", structured, validJSON, 202},
 		{"cloudevents+xml", "POST", "/ns/name", h{"Content-Type", "application/cloudevents+xml"}, "<a/>", 415},
 		{"cloudevents+xml with ce-specversion", "POST", "/ns/name", append(h{"Content-Type", "application/cloudevents+xml"}, bin...), "<a/>", 415},
-		{"Content-Encoding", "POST", "/ns/name", append(h{"content-encoding", "gzip"}, structured...), validJSON, 415},
+		{"DP-46/415 Content-Encoding", "POST", "/ns/name", append(h{"content-encoding", "gzip"}, structured...), validJSON, 415},
 		{"Content-Encoding identity", "POST", "/ns/name", append(h{"Content-Encoding", "Identity"}, structured...), validJSON, 202},
 		{"charset", "POST", "/ns/name", h{"Content-Type", "application/cloudevents+json; charset=utf-8"}, validJSON, 202},
 		{"binary", "POST", "/ns/name", bin, "data", 202},
@@ -97,8 +98,8 @@ func TestIngressTable_8_8(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			before := f.kafka.produced()
 			got := f.do(tc.method, tc.path, tc.body, tc.headers...)
-			if got.code != tc.want {
-				t.Errorf("got %d (%s), want %d", got.code, got.detail, tc.want)
+			if want := altered.Want(tc.want); got.code != want {
+				t.Errorf("got %d (%s), want %d", got.code, got.detail, want)
 			}
 			if produced := f.kafka.produced() - before; (got.code == 202) != (produced > 0) && tc.body != "[]" {
 				t.Errorf("%d, but %d records", got.code, produced)

@@ -9,6 +9,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"kurier.dev/kurier/internal/event"
+	"kurier.dev/kurier/test/mutate"
 )
 
 // survives checks what holds for every event that was accepted, wherever it
@@ -68,6 +69,8 @@ func FuzzFromBinary(f *testing.F) {
 	f.Add(valid+"\nce-subject: %E2%82%AC\ncontent-type: application/json", []byte("{}"))
 	f.Add(valid+"\nce-x: \"a\\\"b\"\nknative-a: b\ntraceparent: 0", []byte(nil))
 	f.Add(valid+"\nCe-Time: 2020-03-21T12:34:56.78Z\ncontent-type: a/b; c=\"\r\"", []byte("null"))
+	mutate.More(f, []string{valid + "\nce-subject: %E2%82%AC\ncontent-type: text/plain", valid + "\nce-x: \"a\\\"b\"\nbaggage: a=b\nce-time: 2020-03-21T12:34:56.78Z"},
+		func(s string) { f.Add(s, []byte(`{"a":1}`)) })
 	f.Fuzz(func(t *testing.T, headers string, body []byte) {
 		if m, err := event.FromBinary(lines(headers), body); err == nil {
 			survives(t, m)
@@ -82,6 +85,8 @@ func FuzzFromStructured(f *testing.F) {
 	f.Add([]byte("{" + head + `,"data_base64":"AAE="}`))
 	f.Add([]byte(`{"specversion":"0.3","id":"1","type":"t","source":"/s","datacontentencoding":"base64","data":"AAE="}`))
 	f.Add([]byte(`[{` + head + `},{"data":1}]`))
+	mutate.More(f, []string{"{" + head + `,"datacontenttype":"text/plain","data":"\u20ac","x":1}`, `[{` + head + `,"data_base64":"AAE="},{` + head + `,"time":null}]`},
+		func(s string) { f.Add([]byte(s)) })
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		if m, err := event.FromStructured(doc); err == nil {
 			survives(t, m)
@@ -100,6 +105,9 @@ func FuzzFromRecord(f *testing.F) {
 	f.Add(valid+"\ncontent-type: text/plain\nknative-\xff: b\nCE_x: y", []byte("x"))
 	f.Add("content-type: application/cloudevents+json", []byte("{"+head+"}"))
 	f.Add("", []byte("not an event"))
+	mutate.More(f, []string{valid + "\ncontent-type: text/plain\nknative-a: b\nce_x: y", valid + "\nce_time: 2020-03-21T12:34:56.78Z\nce_knativebrokerttl: 3"},
+		func(s string) { f.Add(s, []byte("x")) })
+	mutate.More(f, []string{"{" + head + `,"data":{"a":[1,null]}}`}, func(s string) { f.Add("content-type: application/cloudevents+json", []byte(s)) })
 	f.Fuzz(func(t *testing.T, headers string, value []byte) {
 		rec := &sarama.ConsumerMessage{Value: value}
 		for name, v := range lines(headers) {
@@ -107,6 +115,38 @@ func FuzzFromRecord(f *testing.F) {
 		}
 		if m, err := event.FromRecord(rec); err == nil {
 			survives(t, m)
+		}
+	})
+}
+
+// FuzzFromResponse: a subscriber may answer anything. What is taken for a reply is a
+// valid event; what is not has no event, and says why if it claims to be one.
+func FuzzFromResponse(f *testing.F) {
+	const valid = "ce-specversion: 1.0\nce-id: 1\nce-type: t\nce-source: /s"
+	seeds := []string{valid, valid + "\nretry-after: 3\ncontent-type: text/plain", "content-type: application/cloudevents+json",
+		"content-type: application/cloudevents-batch+json", "content-type: garbage", "ce-specversion: 9000.1", ""}
+	add := func(headers string) {
+		for _, body := range []string{"", "OK", "{}", "{" + head + "}"} {
+			f.Add(headers, []byte(body), false)
+		}
+	}
+	for _, s := range seeds {
+		add(s)
+	}
+	mutate.More(f, seeds, add)
+	f.Fuzz(func(t *testing.T, headers string, body []byte, strict bool) {
+		reply, kind, err := event.FromResponse(lines(headers), body, strict)
+		if (reply != nil) != (kind == event.ReplyEvent) || (err != nil) != (kind == event.ReplyMalformed) || strict && kind == event.ReplyOther {
+			t.Fatalf("%v with the event %v and the error %v", kind, reply, err)
+		}
+		if reply == nil {
+			return
+		}
+		survives(t, reply)
+		for _, h := range reply.Headers {
+			if strings.ContainsAny(h.Name+h.Value, "\r\n\x00") {
+				t.Fatalf("header %q: %q would break a request", h.Name, h.Value)
+			}
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kurier.dev/kurier/internal/event"
+	"kurier.dev/kurier/test/mutate"
 )
 
 // DP-36: the table of header values, and the corners of the rule.
@@ -69,9 +70,11 @@ func TestEncodeThenDecodeIsIdentity(t *testing.T) {
 }
 
 func FuzzDecodeValue(f *testing.F) {
-	for _, seed := range []string{`a%20b`, `"a b"`, `100%`, `%C0%A0`, `"\"`, `"a\"b"`, `%`, `%%%`, "\xff"} {
+	seeds := []string{`a%20b`, `"a b"`, `100%`, `%C0%A0`, `"\"`, `"a\"b"`, `%`, `%%%`, "\xff"}
+	for _, seed := range seeds {
 		f.Add(seed)
 	}
+	mutate.More(f, seeds, func(s string) { f.Add(s) })
 	f.Fuzz(func(t *testing.T, s string) {
 		got, err := event.DecodeValue(s)
 		if err != nil {

@@ -8,6 +8,8 @@ import (
 	sqlerrors "github.com/cloudevents/sdk-go/sql/v2/errors"
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"pgregory.net/rapid"
+
+	"kurier.dev/kurier/test/mutate"
 )
 
 // agrees checks that the program of an expression gives what the SDK's evaluator
@@ -197,10 +199,12 @@ func BenchmarkCESQL(b *testing.B) {
 // FuzzCheckCESQL: no expression panics, and what is accepted gives the same with
 // its program and with the SDK's evaluator, but for LIKE, where they differ.
 func FuzzCheckCESQL(f *testing.F) {
-	for _, s := range []string{"type = 'a'", "this is wrong", "NOT (a IN ('b', 1)) XOR EXISTS c", "-1 % 0 <> LEFT('abc', 2)", "a LIKE '%\\_'", "'",
-		"exint < 43 AND exbool", "time = \"x\" OR extime > 3", "ABS(-2147483648) = CONCAT(1, TRUE)"} {
+	seeds := []string{"type = 'a'", "this is wrong", "NOT (a IN ('b', 1)) XOR EXISTS c", "-1 % 0 <> LEFT('abc', 2)", "a LIKE '%\\_'", "'",
+		"exint < 43 AND exbool", "time = \"x\" OR extime > 3", "ABS(-2147483648) = CONCAT(1, TRUE)"}
+	for _, s := range seeds {
 		f.Add(s)
 	}
+	mutate.More(f, seeds, func(s string) { f.Add(s) })
 	f.Fuzz(func(t *testing.T, expr string) {
 		n, err := compileCESQL(expr)
 		if err != nil {

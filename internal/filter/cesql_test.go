@@ -34,7 +34,7 @@ func TestCESQL(t *testing.T) {
 		{"functions", "LENGTH(type) = 19 AND LEFT(type, 3) = 'dev'", eventE, true},
 		{"boolean function", "IS_INT(knativebrokerttl)", eventE, true},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run("5.1/cesql/"+c.name, func(t *testing.T) {
 			f := mustCompile(t, nil, Spec{CESQL: c.expr})
 			for range 3 {
 				check(t, f, c.event, c.want)

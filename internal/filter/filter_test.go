@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kurier.dev/kurier/internal/event"
+	"kurier.dev/kurier/test/altered"
 )
 
 // Specs with a constant outcome for eventE.
@@ -46,7 +47,7 @@ func TestAllAny(t *testing.T) {
 		{"X(F,X(F))", false, false}, {"X(F,X(P))", false, true}, {"X(P,X(P,F))", false, true}, {"X(P,X(P,P))", true, true},
 		{"X(P,X(F,F))", false, true}, {"X(F,X(P,F))", false, true}, {"X(F,X(P,P))", false, true}, {"X(F,X(F,F))", false, false},
 	} {
-		t.Run(c.pattern, func(t *testing.T) {
+		t.Run("5.1/all, any/"+c.pattern, func(t *testing.T) {
 			check(t, mustCompile(t, nil, build(c.pattern, func(s ...Spec) Spec { return Spec{All: s} })), eventE, c.all)
 			check(t, mustCompile(t, nil, build(c.pattern, func(s ...Spec) Spec { return Spec{Any: s} })), eventE, c.any)
 		})
@@ -55,8 +56,8 @@ func TestAllAny(t *testing.T) {
 
 func TestNot(t *testing.T) {
 	p, f := pass(), fail()
-	check(t, mustCompile(t, nil, Spec{Not: &p}), eventE, false)
-	check(t, mustCompile(t, nil, Spec{Not: &f}), eventE, true)
+	t.Run("5.1/not/P", func(t *testing.T) { check(t, mustCompile(t, nil, Spec{Not: &p}), eventE, false) })
+	t.Run("5.1/not/F", func(t *testing.T) { check(t, mustCompile(t, nil, Spec{Not: &f}), eventE, true) })
 	check(t, mustCompile(t, nil, Spec{Not: &Spec{Exact: wanted{"absent": "x"}}}), eventE, true)
 	check(t, mustCompile(t, nil, Spec{Not: &Spec{CESQL: "absent = 'x'"}}), eventE, true)
 }
@@ -69,7 +70,7 @@ func TestFI1(t *testing.T) {
 		filters    []Spec
 		want       bool
 	}{
-		{"no filter", nil, nil, true},
+		{"5.1/no filter", nil, nil, true},
 		{"empty attributes", wanted{}, nil, true},
 		{"empty filters", nil, []Spec{}, true},
 		{"filters absent", wanted{"type": "other"}, nil, false},
@@ -103,16 +104,16 @@ func TestRefused(t *testing.T) {
 	}{
 		{"FI-14 empty in all", Spec{All: []Spec{pass(), {}}}, "filters[0].all[1]: expected exactly one dialect, got none"},
 		{"FI-14 empty in any", Spec{Any: []Spec{{}}}, "filters[0].any[0]: expected exactly one"},
-		{"FI-15 empty not", Spec{Not: &Spec{}}, "filters[0].not: expected exactly one"},
+		{"FI-15 5.1/not/empty", Spec{Not: &Spec{}}, "filters[0].not: expected exactly one"},
 		{"FI-15 not without element", Spec{Keys: []string{"not"}}, "filters[0].not: expected exactly one"},
 		{"FI-15 empty name", Spec{Exact: wanted{"": "x"}}, "filters[0].exact: an attribute name is empty"},
 		{"FI-15 empty value", Spec{Prefix: wanted{"type": ""}}, "filters[0].prefix[type]: the value is empty"},
 		{"FI-15 empty value", Spec{Suffix: wanted{"a": "b", "type": ""}}, "filters[0].suffix[type]: the value is empty"},
 		{"FI-15 empty exact", Spec{Exact: wanted{}}, "filters[0].exact: at least one attribute"},
 		{"FI-15 exact null", Spec{Keys: []string{"exact"}}, "filters[0].exact: at least one attribute"},
-		{"FI-15 empty all", Spec{All: []Spec{}}, "filters[0].all: at least one filter"},
+		{"FI-15 5.1/all, any/X()", Spec{All: []Spec{}}, "filters[0].all: at least one filter"},
 		{"FI-15 empty any", Spec{Any: []Spec{}}, "filters[0].any: at least one filter"},
-		{"FI-15 empty cesql", Spec{Keys: []string{"cesql"}}, "filters[0].cesql: parse error: the expression is empty"},
+		{"FI-15 5.1/cesql/Missing expression", Spec{Keys: []string{"cesql"}}, "filters[0].cesql: parse error: the expression is empty"},
 		{"FI-16 integer", Spec{CESQL: "1 + 2"}, "filters[0].cesql: expression is not boolean"},
 		{"FI-17 nesting", nested(MaxNesting + 1), "filters are nested deeper than 32"},
 		{"FI-18 unknown dialect", Spec{Keys: []string{"regex"}}, "filters[0].regex: unknown dialect"},
@@ -122,7 +123,7 @@ func TestRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, err := Compile(nil, []Spec{c.spec})
-			if f != nil || err == nil || !strings.Contains(err.Error(), c.want) {
+			if f != nil || err == nil || !strings.Contains(err.Error(), altered.Want(c.want)) {
 				t.Errorf("Compile gives %v, %v; want an error with %q", f, err, c.want)
 			}
 		})

@@ -1,6 +1,10 @@
 package filter
 
-import "testing"
+import (
+	"testing"
+
+	"kurier.dev/kurier/test/mutate"
+)
 
 type wanted = map[string]string
 
@@ -24,7 +28,7 @@ func TestExactPrefixSuffix(t *testing.T) {
 		{"Match type and missing extension", eventE, wanted{"type": "dev.knative.example", "myextension": "my-extension-value"}, wanted{"type": "dev.knative", "myextension": "attri.prefix"}, wanted{"type": ".knative.example", "myextension": "attri.suffix"}, false},
 		{"Match type and match extension", eventEPlus, wanted{"type": "dev.knative.example", "myextension": "my-extension-value"}, wanted{"type": "dev.knative", "myextension": "my-extension"}, wanted{"type": ".knative.example", "myextension": "extension-value"}, true},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run("5.1/text/"+c.name, func(t *testing.T) {
 			check(t, mustCompile(t, nil, Spec{Exact: c.exact}), c.event, c.want)
 			check(t, mustCompile(t, nil, Spec{Prefix: c.prefix}), c.event, c.want)
 			check(t, mustCompile(t, nil, Spec{Suffix: c.suffix}), c.event, c.want)
@@ -109,7 +113,7 @@ func TestAttributes(t *testing.T) {
 		{"FI-7 a time", wanted{"time": ""}, fullEvent, true},
 		{"FI-21 position", wanted{"knativekafkapartition": "0", "knativekafkaoffset": ""}, eventA.with("knativekafkapartition", "0", "knativekafkaoffset", "17"), true},
 	} {
-		t.Run(c.name, func(t *testing.T) { check(t, mustCompile(t, c.wanted), c.event, c.want) })
+		t.Run("5.1/attributes/"+c.name, func(t *testing.T) { check(t, mustCompile(t, c.wanted), c.event, c.want) })
 	}
 }
 
@@ -128,4 +132,47 @@ func TestV03Event(t *testing.T) {
 		"schemaurl": "wow", "datacontentencoding": "perfect",
 	}
 	check(t, mustCompile(t, wanted{"specversion": "0.3", "datacontentencoding": "perfect", "schemaurl": "wow", "dataschema": "wow"}), e, true)
+}
+
+// FuzzText: what the dialects for texts say of any value agrees with each other, and no
+// value panics.
+func FuzzText(f *testing.F) {
+	seeds := []string{"a", "2020-03-21T13:34:56.780+01:00", "Application/JSON ; charset=utf-8", "com.example.FullEvent", ""}
+	names := []string{"type", "time", "datamediatype", "schemaurl", "x"}
+	add := func(s string) {
+		for _, name := range names {
+			f.Add(name, s, s)
+		}
+	}
+	for _, s := range seeds {
+		add(s)
+	}
+	mutate.More(f, seeds, add)
+	f.Fuzz(func(t *testing.T, name, value, want string) {
+		if name == "" || want == "" {
+			return
+		}
+		e := eventA.with(name, value)
+		if name == "datamediatype" {
+			e = eventA.with("datacontenttype", value)
+		}
+		outcome := func(attributes wanted, specs ...Spec) bool {
+			ok, err := mustCompile(t, attributes, specs...).Match(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ok
+		}
+		exact := outcome(nil, Spec{Exact: wanted{name: want}})
+		inner := Spec{Exact: wanted{name: want}}
+		if outcome(wanted{name: want}) != exact || outcome(nil, Spec{Not: &inner}) == exact {
+			t.Fatalf("%s=%q for %q: exact, filter.attributes and not disagree", name, want, value)
+		}
+		if exact && name != "time" && !(outcome(nil, Spec{Prefix: wanted{name: want}}) && outcome(nil, Spec{Suffix: wanted{name: want}})) {
+			t.Fatalf("%s=%q for %q: exact, but neither its prefix nor its suffix", name, want, value)
+		}
+		if exact && !outcome(wanted{name: ""}) {
+			t.Fatalf("%s=%q for %q: exact, but not there", name, want, value)
+		}
+	})
 }

@@ -9,6 +9,9 @@ import (
 
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
+
+	"kurier.dev/kurier/test/altered"
+	"kurier.dev/kurier/test/mutate"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -47,10 +50,12 @@ func TestParseDL9(t *testing.T) {
 		{"PT9223372036.854775807S", math.MaxInt64},
 		{"PT9223372036.8547758079S", math.MaxInt64},
 	} {
-		got, err := Parse(c.in)
-		if err != nil || got != c.want {
-			t.Errorf("Parse(%q) = %v, %v; want %v", c.in, got, err, c.want)
-		}
+		t.Run("DL-9/"+c.in, func(t *testing.T) {
+			got, err := Parse(c.in)
+			if want := altered.Want(c.want); err != nil || got != want {
+				t.Errorf("Parse(%q) = %v, %v; want %v", c.in, got, err, want)
+			}
+		})
 	}
 }
 
@@ -62,11 +67,20 @@ func TestParseDL9Refused(t *testing.T) {
 		"PT1_0S", "PT\u0661S", "P0T", "PT1S\x00", "invalid time",
 		"PT9223372036.854775808S", "P1000Y", "P99999999999999999999999999Y", "PT9223372036S1S", "PT9223372036.9S",
 	} {
-		got, err := Parse(in)
-		var e *Error
-		if got != 0 || !errors.As(err, &e) || e.Input != in {
-			t.Errorf("Parse(%q) = %v, %v; want an *Error that holds the input", in, got, err)
+		name := in
+		switch in {
+		case "":
+			name = "empty"
+		case " PT1S":
+			name = "with a space"
 		}
+		t.Run("DL-9/"+name, func(t *testing.T) {
+			got, err := Parse(in)
+			var e *Error
+			if got != 0 || !errors.As(err, &e) || e.Input != altered.Want(in) {
+				t.Errorf("Parse(%q) = %v, %v; want an *Error that holds the input", in, got, err)
+			}
+		})
 	}
 }
 
@@ -128,9 +142,11 @@ func TestFormatThenParse(t *testing.T) {
 // FuzzParse: no input panics, no result is negative, and what is accepted
 // survives a round through Format.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"PT0.2S", "P1Y2M3W4DT5H6M7,8S", "P0", "+PT1S", "-PT1S", "5s", "P", "PT9223372036.854775808S"} {
+	seeds := []string{"PT0.2S", "P1Y2M3W4DT5H6M7,8S", "P0", "+PT1S", "-PT1S", "5s", "P", "PT9223372036.854775808S"}
+	for _, s := range seeds {
 		f.Add(s)
 	}
+	mutate.More(f, seeds, func(s string) { f.Add(s) })
 	f.Fuzz(func(t *testing.T, s string) {
 		d, err := Parse(s)
 		if err != nil {

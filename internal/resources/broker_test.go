@@ -3,6 +3,8 @@ package resources
 import (
 	"reflect"
 	"testing"
+
+	"kurier.dev/kurier/test/altered"
 )
 
 const classAnnotation = "eventing.knative.dev/broker.class"
@@ -64,7 +66,7 @@ func checkChange(t *testing.T, old, changed, want string) {
 	t.Helper()
 	before := mustLoad(t, options(), old)
 	after := reloadText(t, before, options(), changed)
-	got := ""
+	got, want := "", altered.Want(want)
 	if len(after.Errors) > 0 {
 		got = after.Errors[0].Text()
 	}

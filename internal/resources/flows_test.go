@@ -25,10 +25,10 @@ func TestFlowValidation(t *testing.T) {
 	checkRows(t, []row{
 		{id: "VA-29/sequence", text: sequenceText("s", twoSteps)},
 		{id: "VA-29/parallel", text: parallelText("p", `{branches: [{`+subscriber+`}]}`)},
-		{id: "VA-29/no_steps", text: sequenceText("s", "{}"), want: []string{"missing field(s): spec.steps"}},
+		{id: "VA-29/no steps", text: sequenceText("s", "{}"), want: []string{"missing field(s): spec.steps"}},
 		{id: "VA-29/empty_steps", text: sequenceText("s", "{steps: []}"), want: []string{"missing field(s): spec.steps"}},
-		{id: "VA-29/no_branches", text: parallelText("p", "{}"), want: []string{"missing field(s): spec.branches"}},
-		{id: "VA-29/template_without_kind", text: sequenceText("s", `{steps: [{uri: "http://s.example.com"}], channelTemplate: {apiVersion: messaging.knative.dev/v1}}`),
+		{id: "VA-29/no branches", text: parallelText("p", "{}"), want: []string{"missing field(s): spec.branches"}},
+		{id: "VA-29/template without kind", text: sequenceText("s", `{steps: [{uri: "http://s.example.com"}], channelTemplate: {apiVersion: messaging.knative.dev/v1}}`),
 			want: []string{"missing field(s): spec.channelTemplate.kind"}},
 		{id: "VA-29/template_without_anything", text: parallelText("p", `{branches: [{`+subscriber+`}], channelTemplate: {}}`),
 			want: []string{"missing field(s): spec.channelTemplate.apiVersion, spec.channelTemplate.kind"}},

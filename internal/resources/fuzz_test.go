@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+
+	"kurier.dev/kurier/test/mutate"
 )
 
 // FuzzLoad: whatever a file holds, loading it never panics, every problem has a
@@ -32,6 +34,12 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Add([]byte(`{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"eventing.knative.dev/v1","kind":"Broker","metadata":{"name":"b"}}]}`), true)
 	f.Add([]byte(`{"a":[1,2.5e3,true,null,"\ud800"`), true)
+	var texts []string
+	for _, seed := range seeds {
+		data, _ := os.ReadFile(seed)
+		texts = append(texts, string(data))
+	}
+	mutate.More(f, texts, func(s string) { f.Add([]byte(s), false) })
 	f.Fuzz(func(t *testing.T, data []byte, json bool) {
 		file := source{name: "m.yaml", data: data}
 		if json {

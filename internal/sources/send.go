@@ -28,6 +28,8 @@ func (f *firings) send(tick firing) {
 	ping := tick.ping
 	f.pause(rand.N(maxJitter))
 	m := newEvent(ping)
+	id, _ := m.Get(event.ID)
+	f.s.logger.Debug("PingSource fires", "namespace", ping.Namespace, "name", ping.Name, "tick", tick.tick, "id", id)
 	var err error
 	for try, pause := 1, firstPause; try <= sendTries; try, pause = try+1, 2*pause {
 		if err = f.s.cfg.Sender.Send(f.ctx, ping.Target, m.Clone()); err == nil {
@@ -42,7 +44,6 @@ func (f *firings) send(tick firing) {
 		}
 	}
 	f.s.metrics.count(ping, failed)
-	id, _ := m.Get(event.ID)
 	f.s.logger.Warn("PingSource event is not delivered",
 		"namespace", ping.Namespace, "name", ping.Name, "tick", tick.tick, "id", id, "url", ping.Target.URL, "error", err)
 }

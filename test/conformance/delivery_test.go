@@ -174,7 +174,7 @@ func accept(*harness.Request) harness.Answer { return harness.Answer{} }
 
 const (
 	asSent   = "x-request-id=id123 knative-1=one,uno knative-2=two"
-	altered  = "x-request-id=altered-id knative-1=new-knative-1-value"
+	answered = "x-request-id=altered-id knative-1=new-knative-1-value"
 	original = asSent + " data=original"
 )
 
@@ -184,15 +184,15 @@ var headerCases = []testCase{
 	{"8.9/headers/404", expect("subscriber="+asSent+" prefer=reply", "reply=", "dead="+original+" knativeerrorcode=404")},
 	{"8.9/headers/500, reply set", expect("subscriber="+asSent+" prefer=reply", "reply=", "dead="+original+" knativeerrorcode=500")},
 	{"8.9/headers/202, ce-abc alone", expect("subscriber="+asSent+" prefer=reply", "reply=", "dead=")},
-	{"8.9/headers/202 with a CloudEvent", expect("subscriber="+asSent+" prefer=reply", "reply="+altered+" data=reply", "dead=")},
-	{"8.9/headers/2000-byte reply", expect("subscriber="+asSent+" prefer=reply", "reply="+altered+" data=2000 bytes", "dead=")},
+	{"8.9/headers/202 with a CloudEvent", expect("subscriber="+asSent+" prefer=reply", "reply="+answered+" data=reply", "dead=")},
+	{"8.9/headers/2000-byte reply", expect("subscriber="+asSent+" prefer=reply", "reply="+answered+" data=2000 bytes", "dead=")},
 	{"8.9/headers/400, sink answers a CloudEvent", expect("subscriber="+asSent+" prefer=reply", "reply=", "dead="+original+" knativeerrorcode=400")},
 	{"8.9/headers/400, sink answers nothing", expect("subscriber="+asSent+" prefer=reply", "reply=", "dead="+original+" knativeerrorcode=400")},
 	{"8.9/headers/400, body of several lines", expect("subscriber="+asSent+" prefer=reply", "reply=",
 		"dead="+original+" knativeerrorcode=400 knativeerrordata="+base64Of("destination\n multi-line\n response"))},
-	{"8.9/headers/reply 400", expect("subscriber="+asSent+" prefer=reply", "reply="+altered+" data=reply", "dead="+altered+" data=original knativeerrorcode=400")},
-	{"8.9/headers/reply 400 with a body", expect("subscriber="+asSent+" prefer=reply", "reply="+altered+" data=reply",
-		"dead="+altered+" data=original knativeerrorcode=400 knativeerrordata="+base64Of("reply\n multi-line\n response"))},
+	{"8.9/headers/reply 400", expect("subscriber="+asSent+" prefer=reply", "reply="+answered+" data=reply", "dead="+answered+" data=original knativeerrorcode=400")},
+	{"8.9/headers/reply 400 with a body", expect("subscriber="+asSent+" prefer=reply", "reply="+answered+" data=reply",
+		"dead="+answered+" data=original knativeerrorcode=400 knativeerrordata="+base64Of("reply\n multi-line\n response"))},
 	{"8.9/headers/Broker", expect("subscriber=knative-foo=bar x-b3-foo=b3 x-request-id=123 prefer=reply", "foo=", "traceparent=", "authorization=")},
 	{"8.9/headers/producer's Prefer", expect("with=reply", "without=reply")},
 	{"8.8/pass-through on a channel", expect("x-request-id=1234", "knative-will-pass-through=true,always", "not=", "nor=")},

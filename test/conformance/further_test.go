@@ -23,6 +23,7 @@ var furtherParts = []part{{
 		{"CT-B34/Trigger before Broker", expect("before=False BrokerDoesNotExist", `message=Broker "late" does not exist`, "after=True", "delivered=1")},
 		{"CT-T5", expect("before=False", "DependencyReady=False DependencyDoesNotExist", "after=True", "delivered=1")},
 		{"DL-35/ready", expect("DeadLetterTopicReady=True", "topic=knative-trigger-$ns-plain.dead-letter")},
+		{"3.3/warning", expect("TopicReady=True", "message=MAX_EVENT_BYTES is 1048576 but the topic takes 100000 bytes at most (max.message.bytes): larger events are answered 413")},
 		{"6.10/KafkaChannel", expect("conditions=Addressable ConfigurationReady DeadLetterSinkResolved Ready TopicReady", "address=the channel's", "subscribers=1 ready")},
 		{"6.10/Subscription", expect("conditions=AddedToChannel ChannelReady Ready ReferencesResolved", "subscriberUri=the subscriber", "replyUri=the reply address", "deadLetterSinkUri=the sink")},
 		{"6.10/KafkaSink", expect("conditions=Addressable ConfigParsed Ready TopicReady", "address=the sink's")},
@@ -114,6 +115,7 @@ func statuses(w *world) observed {
 	w.broker("b", 1, "{"+deadLetterSink(sink.URL)+"}")
 	w.trigger("t", "b", sub.URL, consumer{})
 	w.broker("plain", 1, "")
+	w.broker("narrow", 1, "", `default.topic.config.max.message.bytes: "100000"`)
 	w.broker("old", 1, "{}")
 	w.broker("new", 1, "{}")
 	w.trigger("plain", "plain", sub.URL, consumer{})
@@ -169,6 +171,13 @@ func statuses(w *world) observed {
 		}
 	}
 	f.set("topic", strings.Replace(fmt.Sprint(o.EffectiveDelivery["deadLetterTopic"]), w.ns, "$ns", 1))
+	f = got.of("3.3/warning")
+	for _, c := range w.object(w.ref("broker", "narrow")).Status.Conditions {
+		if c.Type == "TopicReady" {
+			f.set(c.Type, c.Status)
+			f.set("message", c.Message)
+		}
+	}
 	f = got.of("CT-B34/default delivery")
 	for fact, field := range map[string]string{"retry": "retry", "policy": "backoffPolicy", "delay": "backoffDelay"} {
 		f.set(fact, o.EffectiveDelivery[field])

@@ -37,6 +37,7 @@ type row struct {
 	says    string
 	source  string
 	tests   []string // "package.Test" or "package.Test/sub-test"
+	line    bool     // its test is the line of a table, whose name carries the ID
 	section int      // index of its section
 }
 
@@ -52,7 +53,7 @@ type section struct {
 //
 // "#" begins the title of the section; "@" names a source once: "@ name = text". A row
 // that is a black-box case needs no test: it is its own; "case ID" names another one. In the
-// name of a test a comma is written with a backslash. "~" stands for the source or the tests
+// name of a test a comma is written with a backslash, and "$" stands for the ID. "~" stands for the source or the tests
 // of the row before.
 func readList(t *testing.T) []section {
 	t.Helper()
@@ -117,7 +118,9 @@ func parseRow(line string, sources map[string]string, before []row) (row, error)
 	default:
 		names := strings.ReplaceAll(fields[4], `\,`, "\x00")
 		for _, name := range strings.Split(names, ", ") {
-			r.tests = append(r.tests, strings.ReplaceAll(strings.TrimSpace(name), "\x00", ","))
+			name = strings.ReplaceAll(strings.TrimSpace(name), "\x00", ",")
+			r.line = r.line || strings.Contains(name, "$")
+			r.tests = append(r.tests, strings.ReplaceAll(name, "$", r.id))
 		}
 	}
 	return r, nil
@@ -178,6 +181,9 @@ func TestList(t *testing.T) {
 				t.Errorf("%s: %s is %q and has %d tests", s.file, r.id, r.verdict, len(r.tests))
 			}
 			for _, name := range r.tests {
+				if r.line { // TestLines runs it
+					name = tableOf(name)
+				}
 				if err := source.find(name); err != nil {
 					t.Errorf("%s: %s: %v", s.file, r.id, err)
 				}
@@ -225,6 +231,15 @@ func (s *sources) find(name string) error {
 		return fmt.Errorf("%s names no sub-test %q", parts[1], parts[3])
 	}
 	return nil
+}
+
+// tableOf is the test of which a line is a sub-test.
+func tableOf(name string) string {
+	parts := testName.FindStringSubmatch(name)
+	if parts == nil {
+		return name
+	}
+	return parts[1] + "." + parts[2]
 }
 
 // has tells whether a sub-test's name can be put together from strings of the test files,

@@ -23,6 +23,7 @@ var recordParts = []part{{
 		{"DP-41/structured", expect("headers=content-type", "content-type=application/cloudevents+json; charset=UTF-8", "value=an envelope", "key=k")},
 		{"DL-37", expect("subscriber=0", "counted=1", "key=the key", "value=not an event", "headers=kurier-reason kurier-source other",
 			"kurier-reason=not-a-cloudevent", "kurier-source=the record")},
+		{"4.9/topic settings", expect("partitions=2", "max.message.bytes=165536", "retention.ms=-1")},
 	},
 	observe: records,
 }}
@@ -32,6 +33,8 @@ func records(w *world) observed {
 	sub := w.subscriber(nil)
 	w.broker("b", 1, "")
 	w.trigger("t", "b", sub.URL, consumer{})
+	w.broker("narrow", 2, "", `default.topic.config.max.message.bytes: "100000"`)
+	w.trigger("narrow", "narrow", sub.URL, consumer{})
 	w.channel("c", "")
 	w.add("eventing.knative.dev/v1alpha1", "KafkaSink", "k", fmt.Sprintf(
 		"{topic: %s-k, contentMode: structured, numPartitions: 1, replicationFactor: 1, bootstrapServers: [%s]}", w.ns, w.bootstrap()), "")
@@ -77,6 +80,7 @@ func records(w *world) observed {
 	w.settle()
 
 	got := observed{}
+	deadLetterTopic(w, client, got.of("4.9/topic settings"))
 	for name, e := range events {
 		got.of("CE-Kafka/"+name).set("delivered", each(withID(sub.Requests(), e.ID), func(r *harness.Request) string { return exactly(r, e, added...) }))
 	}
@@ -181,4 +185,25 @@ func text(b []byte) string {
 		return "null"
 	}
 	return string(b)
+}
+
+// deadLetterTopic notes how the dead letter topic of a Trigger was made.
+func deadLetterTopic(w *world, client sarama.Client, f facts) {
+	topic := "knative-trigger-" + w.ns + "-narrow.dead-letter"
+	partitions, err := client.Partitions(topic)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	f.set("partitions", len(partitions))
+	admin, err := sarama.NewClusterAdminFromClient(client)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{"max.message.bytes", "retention.ms"}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, e := range entries {
+		f.set(e.Name, e.Value)
+	}
 }
