@@ -114,9 +114,30 @@ func (b *body) trailer() error {
 			return errTrailer
 		case len(line) == 2:
 			return nil
+		case !isTrailer(line[:len(line)-2]):
+			return errTrailer
 		}
 	}
 	return errTrailer
+}
+
+// isTrailer tells whether a line is a header of the strict form. Trailers are ignored,
+// but a server that refuses one would not see the request behind it.
+func isTrailer(line []byte) bool {
+	name, value, ok := bytes.Cut(line, []byte(":"))
+	if !ok || len(name) == 0 {
+		return false
+	}
+	for _, c := range name {
+		if !isTokenByte(c) {
+			return false
+		}
+	}
+	return !bytes.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f })
+}
+
+func isTokenByte(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) >= 0
 }
 
 // mayDiscard tells whether the rest of the body is short, known and on its way.

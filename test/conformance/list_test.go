@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -61,6 +62,7 @@ func readList(t *testing.T) []section {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no rows", err)
 	}
+	slices.SortFunc(files, func(a, b string) int { return cmp.Compare(leading(a), leading(b)) })
 	var sections []section
 	sources := map[string]string{}
 	for n, file := range files {
@@ -92,6 +94,13 @@ func readList(t *testing.T) []section {
 		sections = append(sections, s)
 	}
 	return sections
+}
+
+// leading is the number that the name of a file of rows begins with.
+func leading(file string) int {
+	digits, _, _ := strings.Cut(filepath.Base(file), "-")
+	n, _ := strconv.Atoi(digits)
+	return n
 }
 
 func parseRow(line string, sources map[string]string, before []row) (row, error) {
