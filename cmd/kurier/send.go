@@ -40,8 +40,8 @@ func (c *cli) sendCommand() *cobra.Command {
 		Long: `Sends one event made of flags, or the events of FILE (- is standard input):
 CloudEvents in JSON, one after the other or in an array.
 
-TARGET is a URL, or broker/namespace/name, channel/namespace/name or
-sink/namespace/name, which is looked for at INGRESS_URL.
+TARGET is a URL, or KIND/NAMESPACE/NAME of a broker, channel (also kafkachannel,
+inmemorychannel), sink, sequence or parallel, which is looked for at INGRESS_URL.
 
 In --data, --subject and --id the text {n} is replaced by the event's number.
 Exits 1 when an event was refused or got no answer; nothing is sent twice.`,

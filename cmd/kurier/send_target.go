@@ -21,7 +21,7 @@ func targetURL(target, ingress string) (string, error) {
 	}
 	ref, err := client.ParseRef(target)
 	if err != nil {
-		return "", fmt.Errorf("%q is no target: use a URL, or broker/namespace/name, channel/namespace/name, sink/namespace/name", target)
+		return "", fmt.Errorf("%q is no target: use a URL, or kind/namespace/name of a broker, channel, sink, sequence or parallel", target)
 	}
 	path := "/" + url.PathEscape(ref.Namespace) + "/" + url.PathEscape(ref.Name)
 	switch ref.Kind {
@@ -31,8 +31,14 @@ func targetURL(target, ingress string) (string, error) {
 		return ingress + "/channels" + path, nil
 	case "sink", "kafkasink":
 		return ingress + "/sinks" + path, nil
+	case "sequence": // its first channel takes its events
+		return ingress + "/channels" + path + "-kn-sequence-0", nil
+	case "parallel":
+		return ingress + "/channels" + path + "-kn-parallel", nil
+	case "trigger", "subscription":
+		return "", fmt.Errorf("a %s takes no events: send to the broker or channel it reads from", ref.Kind)
 	}
-	return "", fmt.Errorf("a %s takes no events: send to the broker, channel or sink it reads from", ref.Kind)
+	return "", fmt.Errorf("a %s takes no events; what does: broker, channel, kafkachannel, inmemorychannel, sink, sequence, parallel", ref.Kind)
 }
 
 // ingressURL is where the receiver is, without a final slash.

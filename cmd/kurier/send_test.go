@@ -84,6 +84,8 @@ func TestSendTargets(t *testing.T) {
 		"KafkaChannel/default/c":    "/channels/default/c",
 		"sink/default/s":            "/sinks/default/s",
 		"kafkasink/default/s":       "/sinks/default/s",
+		"sequence/default/q":        "/channels/default/q-kn-sequence-0",
+		"parallel/shop/p":           "/channels/shop/p-kn-parallel",
 	}
 	for target, path := range tests {
 		for _, form := range [][]string{{target}, {"--to", target}} {

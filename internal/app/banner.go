@@ -18,6 +18,7 @@ func (p *process) banner(out io.Writer) {
 	if at := p.admin.Addr().(*net.TCPAddr).Port; at != 9090 {
 		admin = fmt.Sprintf("ADMIN_URL=http://localhost:%d ", at)
 	}
+	targets := p.manifests.plan().Targets
 	var text strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
 	say("")
@@ -30,6 +31,7 @@ func (p *process) banner(out io.Writer) {
 		say("  # retried twice, then dead-lettered: to a service, to a Kafka topic, to the default dead letter topic")
 		say(`  %s broker/default/orders --type demo.fail --data '{"id": 13}'`, send)
 		say("  %s./bin/kurier tail trigger/default/fail-to-topic --dead-letters --from oldest", admin)
+		say("  %s./bin/kurier tail sink/default/failed-orders --from oldest", admin)
 		say("  # channels: every subscriber gets every event")
 		say(`  %s channel/default/pingevents --type greeting --data '{"hello": "world"}'`, send)
 		say(`  %s channel/default/pingevents-kafka --type greeting --data '{"hello": "Kafka"}'`, send)
@@ -38,13 +40,18 @@ func (p *process) banner(out io.Writer) {
 		say(`  %s channel/default/handbook --type greeting --data '{"hello": "channel"}'`, send)
 		say("  # any HTTP client will do")
 		say(`  curl -i %s/default/orders -H 'ce-specversion: 1.0' -H 'ce-id: 1' -H 'ce-source: /me' -H 'ce-type: order.created' -H 'content-type: application/json' -d '{"id": 2}'`, ingress)
+		say("  # what is ready, and what passes")
+		say("  %s./bin/kurier status", admin)
+		say("  %s./bin/kurier tail broker/default/orders", admin)
 	} else {
-		for _, target := range p.manifests.plan().Targets {
+		for _, target := range targets {
 			say(`  %s %s --type greeting --data '{"hello": "world"}'`, send, target.Ref)
 		}
+		say("  %s./bin/kurier status", admin)
+		if len(targets) > 0 {
+			say("  %s./bin/kurier tail %s", admin, targets[0].Ref)
+		}
 	}
-	say("  %s./bin/kurier status", admin)
-	say("  %s./bin/kurier tail broker/default/orders", admin)
 	say("")
 	_, _ = io.WriteString(out, text.String())
 }

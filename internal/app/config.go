@@ -138,14 +138,18 @@ func (e *EnvError) ExitCode() int { return 2 }
 func LoadConfig() (Config, error) {
 	var config Config
 	var problems []string
+	unread := map[string]bool{} // variables whose value in config is none
 	value := reflect.ValueOf(&config).Elem()
 	for i := range value.NumField() {
 		if err := loadField(value.Type().Field(i), value.Field(i)); err != nil {
 			problems = append(problems, err.Error())
+			unread[value.Type().Field(i).Tag.Get("envconfig")] = true
 		}
 	}
-	if len(problems) == 0 {
-		problems = config.check()
+	for _, problem := range config.check() {
+		if name, _, _ := strings.Cut(problem, "="); !unread[name] {
+			problems = append(problems, problem)
+		}
 	}
 	if len(problems) > 0 {
 		return Config{}, &EnvError{Problems: problems}

@@ -75,10 +75,11 @@ func TestLoadConfigReportsAllAtOnce(t *testing.T) {
 	t.Setenv("INGRESS_PORT", "x")
 	t.Setenv("LOG_LEVEL", "x")
 	t.Setenv("DELIVERY_TIMEOUT", "x")
+	t.Setenv("ADMIN_PORT", "70000") // can be read, but not used
 	_, err := LoadConfig()
 	var env *EnvError
-	if !errors.As(err, &env) || len(env.Problems) != 3 {
-		t.Fatalf("want three problems, got %v", err)
+	if !errors.As(err, &env) || len(env.Problems) != 4 {
+		t.Fatalf("want four problems, got %v", err)
 	}
 }
 

@@ -20,22 +20,26 @@ func (c *Config) check() []string {
 			refuse("KAFKA_BOOTSTRAP_SERVERS", server, "allowed: host:port, comma-separated, for example kafka:9092")
 		}
 	}
-	for name, port := range map[string]int{"INGRESS_PORT": c.IngressPort, "ADMIN_PORT": c.AdminPort} {
+	checkPort := func(name string, port int) {
 		if port < 0 || port > 65535 {
 			refuse(name, port, "allowed: 0 to 65535 (0: any free port)")
 		}
 	}
-	for name, raw := range map[string]string{"INGRESS_URL": c.IngressURL, "ADMIN_URL": c.AdminURL} {
+	checkPort("INGRESS_PORT", c.IngressPort)
+	checkPort("ADMIN_PORT", c.AdminPort)
+	checkURL := func(name, raw string) {
 		if raw == "" {
-			continue
+			return
 		}
 		if u, err := url.Parse(raw); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 			refuse(name, raw, "allowed: an http or https URL with a host, for example http://receiver:8080")
 		}
 	}
+	checkURL("INGRESS_URL", c.IngressURL)
+	checkURL("ADMIN_URL", c.AdminURL)
 	problems = append(problems, c.checkNumbers()...)
 	if err := resources.CheckDefaultDelivery(c.DefaultDelivery); err != nil {
-		refuse("DEFAULT_DELIVERY", c.DefaultDelivery, err.Error())
+		refuse("DEFAULT_DELIVERY", c.DefaultDelivery, strings.ReplaceAll(err.Error(), "\n", ", "))
 	}
 	if err := resources.CheckDeadLetterTopicTemplate(c.DeadLetterTopicTemplate); err != nil {
 		refuse("DEAD_LETTER_TOPIC_TEMPLATE", c.DeadLetterTopicTemplate, fmt.Sprintf("allowed: a Go template over .ConsumerGroup, .Namespace and .Name (%v)", err))

@@ -221,8 +221,8 @@ func (v *view) parent(object *status.Object, condition string, c *resources.Cons
 // running tells whether the consumer group is pinned and assigned, as Kafka
 // sees it, so that every process gives the same answer.
 func (v *view) running(object *status.Object, condition string, c *resources.Consumer) {
-	if known := object.Condition(condition); known != nil && known.Status != status.True {
-		return // manifests alone can say no, but not yes
+	if object.Condition(condition) != nil {
+		return // the manifests said no; they cannot say yes
 	}
 	if waits := v.p.notStarted(v.plan, c); len(waits) > 0 {
 		object.SetCondition(status.Condition{Type: condition, Status: waits[0].Status, Reason: waits[0].Reason, Message: waits[0].Message})

@@ -80,8 +80,7 @@ func (r *resolver) planSubscription(o *Object, m *manifest, s *subscription) Con
 func subscriptionConditions(o *Object, channel bool, why cause) {
 	if why.isZero() {
 		o.say("ReferencesResolved", True, "", "")
-		o.say("AddedToChannel", True, "", "")
-		return
+		return // whether it is added to its channel, Kafka tells
 	}
 	o.say("ReferencesResolved", False, why.reason, why.message)
 	o.say("AddedToChannel", False, "ReferencesNotResolved", why.message)

@@ -73,7 +73,7 @@ func TestSubscriptionStatus(t *testing.T) {
 	)
 	for _, row := range []struct{ name, condition, want string }{
 		{"good", "ReferencesResolved", "True"},
-		{"good", "AddedToChannel", "True"},
+		{"good", "AddedToChannel", ""},
 		{"good", "ChannelReady", ""},
 		{"channel", "ReferencesResolved", `False ChannelReferenceFailed: KafkaChannel "d" does not exist`},
 		{"channel", "ChannelReady", `False ChannelReferenceFailed: KafkaChannel "d" does not exist`},
