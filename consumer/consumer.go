@@ -44,6 +44,8 @@ type Consumer struct {
 	session   atomic.Pointer[sarama.ConsumerGroupSession]
 	streams   *Streams
 	state     state
+	left      trouble // with joining and staying in the group
+	reported  trouble // that the group tells of
 	flushes   sync.WaitGroup
 
 	started atomic.Bool
@@ -184,7 +186,7 @@ func (c *Consumer) withGroup(ctx context.Context) (err error) {
 // pause waits before the group is joined again.
 func (c *Consumer) pause(ctx context.Context, failures int, err error) {
 	if err != nil {
-		c.log.Warn("the consumer group was left or could not be joined; joining again", slog.Any("error", err))
+		c.left.say(c.log, "the consumer group was left or could not be joined; joining again", err)
 	}
 	c.state.set(StateConnecting, err)
 	select {
@@ -198,7 +200,7 @@ func (c *Consumer) pause(ctx context.Context, failures int, err error) {
 func (c *Consumer) drainErrors(group sarama.ConsumerGroup) {
 	for err := range group.Errors() {
 		c.state.failed(err)
-		c.log.Warn("the consumer group reported an error", slog.Any("error", err))
+		c.reported.say(c.log, "the consumer group reported an error", err)
 	}
 }
 
@@ -213,6 +215,7 @@ func ignoreClosed(err error) error {
 // assigned is told each generation's partitions, before any is taken away.
 func (c *Consumer) assigned(partitions []int32, generation int32) {
 	c.rebalances.Add(1)
+	c.left.over()
 	c.log.Info("the group assigned partitions",
 		slog.Any("partitions", partitions), slog.Int("generation", int(generation)))
 	c.claims.keep(partitions)
