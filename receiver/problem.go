@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 )
@@ -27,7 +28,10 @@ func busy(status int, seconds int, detail string) answer {
 // problemBody renders RFC 9457 problem details.
 func problemBody(a *answer) []byte {
 	title := http.StatusText(a.status)
-	body, err := json.Marshal(struct {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // a person reads /<namespace>/<broker> in a terminal
+	err := encoder.Encode(struct {
 		Type   string `json:"type"`
 		Title  string `json:"title"`
 		Status int    `json:"status"`
@@ -36,5 +40,5 @@ func problemBody(a *answer) []byte {
 	if err != nil { // four plain fields always marshal
 		return nil
 	}
-	return body
+	return body.Bytes() // its last line ends, as terminals like it
 }
