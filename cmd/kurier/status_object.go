@@ -202,7 +202,10 @@ func whyNot(o *status.Object, now time.Time) []string {
 	if f := d.LastFailure; f != nil && (d.LastSuccess == nil || d.LastSuccess.Before(f.Time)) {
 		why = append(why, fmt.Sprintf("the last attempt failed %s: %s%s from %s", ago(now, f.Time), outcome(f), reasonBeside(f), f.URL))
 	}
-	if d.Held > 0 {
+	switch {
+	case d.Held == 1:
+		why = append(why, "1 event failed for good and its dead letter cannot be written; correct the dead letter sink in the manifest and it goes on")
+	case d.Held > 1:
 		why = append(why, fmt.Sprintf("%d events failed for good and their dead letters cannot be written; correct the dead letter sink in the manifest and they go on", d.Held))
 	}
 	if d.Instance == "" && d.Lag != nil && *d.Lag > 0 {
