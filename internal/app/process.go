@@ -49,6 +49,7 @@ type process struct {
 	displays   *displays
 
 	dirty      chan struct{}        // wakes publish
+	changed    chan struct{}        // wakes observing
 	opened     map[place]bool       // topics that take events; publish's own
 	started    map[wantedGroup]bool // groups that were joined once; publish's own
 	wantedPlan *resourcesPlan       // the plan that topology was given; publish's own
@@ -65,6 +66,7 @@ type process struct {
 func (p *process) open(ctx context.Context, stop *stopper) error {
 	p.dirty, p.failed = make(chan struct{}, 1), make(chan error, 4)
 	p.opened, p.started = map[place]bool{}, map[wantedGroup]bool{}
+	p.groups.ask = p.lookAtGroups
 	for _, step := range []func(context.Context, *stopper) error{
 		p.openPorts, p.openBroker, p.openManifests, p.openTopology, p.openReceiver, p.openDispatcher, p.openSources, p.openLoop,
 	} {
@@ -217,6 +219,8 @@ func (p *process) connection(name string) (dispatcher.ClusterConn, error) {
 func (p *process) openLoop(_ context.Context, stop *stopper) error {
 	p.background(stop, p.manifests.run)
 	p.background(stop, p.publishing)
+	p.changed = make(chan struct{}, 1)
+	p.background(stop, p.observing)
 	stop.add(func(context.Context) error {
 		p.draining.Store(true)
 		return nil
@@ -243,6 +247,10 @@ func (p *process) publishing(ctx context.Context) error {
 		case <-p.dirty:
 		}
 		p.publish(ctx)
+		select {
+		case p.changed <- struct{}{}:
+		default:
+		}
 	}
 }
 

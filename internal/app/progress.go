@@ -15,7 +15,8 @@ import (
 func (v *view) progress(object *status.Object, c *resources.Consumer) {
 	delivery := &status.Delivery{}
 	object.Status.Delivery = delivery
-	if group, ok := v.groups[kafka.GroupTopic{Group: c.Group, Topic: c.Topic}]; ok && group.Pinned() {
+	// An older look would tell a number that is wrong by now: better none.
+	if group, ok := v.look.groups[kafka.GroupTopic{Group: c.Group, Topic: c.Topic}]; ok && v.fresh && group.Pinned() {
 		lag := group.Lag
 		delivery.Lag = &lag
 	}

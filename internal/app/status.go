@@ -40,10 +40,11 @@ func (p *process) Ready() []string {
 
 // view is what one answer of Status is made of.
 type view struct {
-	p      *process
-	plan   *resources.Plan
-	groups map[kafka.GroupTopic]kafka.GroupState
-	ready  map[resources.Ref]*status.Object // finished objects, for those that depend on them
+	p     *process
+	plan  *resources.Plan
+	look  *groupLook
+	fresh bool                             // look is of this moment
+	ready map[resources.Ref]*status.Object // finished objects, for those that depend on them
 }
 
 // Status returns every object with what the manifests, Kafka and the running
@@ -53,7 +54,7 @@ func (p *process) Status(ctx context.Context) ([]status.Object, error) {
 		return nil, fmt.Errorf("starting: the manifests are not loaded yet")
 	}
 	v := &view{p: p, plan: p.manifests.plan(), ready: map[resources.Ref]*status.Object{}}
-	v.groups = p.groups.get(ctx, p, v.plan)
+	v.look, v.fresh = p.groups.get(ctx, v.plan)
 	targets, consumers := map[resources.Ref]*resources.Target{}, map[resources.Ref][]*resources.Consumer{}
 	for i := range v.plan.Targets {
 		targets[v.plan.Targets[i].Ref] = &v.plan.Targets[i]
@@ -157,7 +158,11 @@ func (v *view) addressable(o *resources.Object, target *resources.Target) status
 		missingTrue(&object, "DataPlaneAvailable")
 	default:
 		object.SetCondition(status.Condition{Type: "TopicReady", Status: status.True, Message: v.topicNote(topic.Info)})
-		missingTrue(&object, "DataPlaneAvailable")
+		if v.look.errs[key] != nil {
+			setUnknown(&object, "DataPlaneAvailable", "KafkaUnreachable", "Kafka does not answer: "+v.silence(target.Cluster))
+		} else {
+			missingTrue(&object, "DataPlaneAvailable")
+		}
 	}
 	keepSet(&object)
 	return object
@@ -228,9 +233,11 @@ func (v *view) running(object *status.Object, condition string, c *resources.Con
 		object.SetCondition(status.Condition{Type: condition, Status: waits[0].Status, Reason: waits[0].Reason, Message: waits[0].Message})
 		return
 	}
-	group, ok := v.groups[kafka.GroupTopic{Group: c.Group, Topic: c.Topic}]
+	group, ok := v.look.groups[kafka.GroupTopic{Group: c.Group, Topic: c.Topic}]
 	switch {
-	case !ok || group.Err != nil:
+	case !ok:
+		setUnknown(object, condition, "KafkaUnreachable", fmt.Sprintf("Kafka does not tell about group %s: %s", c.Group, v.silence(c.Cluster)))
+	case group.Err != nil:
 		setUnknown(object, condition, "KafkaUnreachable", fmt.Sprintf("Kafka does not tell about group %s: %v", c.Group, group.Err))
 	case !group.Pinned():
 		object.SetCondition(status.Condition{Type: condition, Status: status.False, Reason: "OffsetsNotPinned", Message: fmt.Sprintf("partitions %v of %s have no committed offset in group %s yet", group.Unpinned, c.Topic, c.Group)})
@@ -239,6 +246,14 @@ func (v *view) running(object *status.Object, condition string, c *resources.Con
 	default:
 		object.SetCondition(status.Condition{Type: condition, Status: status.True, Message: idleMembers(c, group)})
 	}
+}
+
+// silence says why a cluster tells nothing.
+func (v *view) silence(cluster string) string {
+	if err := v.look.errs[v.p.clusters.key(cluster)]; err != nil {
+		return kafka.Describe(err)
+	}
+	return "no answer in time"
 }
 
 func orNone(state string) string {
