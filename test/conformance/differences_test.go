@@ -49,8 +49,8 @@ func retryAfter(code int, value func() string) harness.Behaviour {
 	}, accept)
 }
 
-func seconds() string { return "5" }
-func date() string    { return time.Now().Add(6 * time.Second).UTC().Format(http.TimeFormat) }
+func seconds() string { return "15" }
+func date() string    { return time.Now().Add(16 * time.Second).UTC().Format(http.TimeFormat) }
 
 // differing adds what both settings have in common.
 func (w *world) differing() (plain, text, malformed *harness.Subscriber, busy map[string]*harness.Subscriber) {
@@ -80,9 +80,9 @@ func pauseOf(s *harness.Subscriber) string {
 	switch {
 	case len(all) != 1:
 		return fmt.Sprint(all)
-	case all[0] < 4*time.Second: // a date is cut to seconds, and the way takes from it
+	case all[0] < 10*time.Second: // a date is cut to seconds, and the way takes from it
 		return "at once"
-	case all[0] < 6*time.Second+late:
+	case all[0] < 16*time.Second+late:
 		return "as asked"
 	}
 	return all[0].String()

@@ -72,7 +72,7 @@ func pauses(requests []harness.Request) (all []time.Duration) {
 
 // late is how much longer than due a pause may be: a busy machine makes everything late,
 // and nothing early.
-const late = 8 * time.Second
+const late = 20 * time.Second
 
 func timing(w *world) observed {
 	// CT-X1: the sink waits 6 s, the attempt may take 5.
@@ -94,6 +94,7 @@ func timing(w *world) observed {
 	w.trigger("first5", "b25", first5.URL, consumer{})
 	w.trigger("fibonacci", "b25", fibonacci.URL, consumer{})
 	w.apply()
+	sent := time.Now() // the subscriber's own clock may begin late
 	w.sendTo("x1", harness.MinEvent("x"))
 	w.sendTo("x2", harness.MinEvent("x"))
 	w.send("b25", harness.MinEvent("x"))
@@ -103,8 +104,8 @@ func timing(w *world) observed {
 	f := got.of("CT-X1")
 	f.set("sink", len(slow.Requests()))
 	f.set("dead", len(dead.Requests()))
-	if len(dead.Requests()) > 0 && len(slow.Requests()) > 0 {
-		f.set("attempt", about(dead.Requests()[0].Begin.Sub(slow.Requests()[0].Begin), 4900*time.Millisecond, 5*time.Second+late, "about 5 s"))
+	if len(dead.Requests()) > 0 {
+		f.set("attempt", about(dead.Requests()[0].Begin.Sub(sent), 5*time.Second, 5*time.Second+late, "about 5 s"))
 	}
 	f = got.of("CT-X2")
 	f.set("received", len(busy.Received()))

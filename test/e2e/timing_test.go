@@ -25,12 +25,13 @@ func attemptTimeout(t *testing.T, s *harness.System) {
 	w.channel("c", "")
 	w.subscription("s", "c", sub.URL, consumer{delivery: fmt.Sprintf("{timeout: PT1S, deadLetterSink: {uri: %q}}", sink.URL)})
 	w.apply()
+	sent := time.Now() // the subscriber's own clock may begin late on a busy machine
 	w.sendTo("c", harness.MinEvent("x"))
 	dead := sink.AwaitReceived(t, 1)[0]
 	if got := dead.Attribute("kurierreason"); got != "timeout" || dead.Attribute("knativeerrorcode") != "" {
 		t.Errorf("kurierreason %q, code %q", got, dead.Attribute("knativeerrorcode"))
 	}
-	if waited := dead.Begin.Sub(sub.Requests()[0].Begin); waited < 900*time.Millisecond || waited > 20*time.Second {
+	if waited := dead.Begin.Sub(sent); waited < time.Second || waited > 30*time.Second {
 		t.Errorf("the attempt took %s, want 1 s", waited)
 	}
 	w.settled(w.ref("subscription", "s"))
@@ -58,7 +59,8 @@ func retryAfter(t *testing.T, s *harness.System) {
 }
 
 // waits checks the pauses between an answer and the next request: never shorter, and not
-// much longer.
+// so much longer that a stalled machine cannot be the reason. (Exact waits are a test of the
+// dispatcher, in virtual time.)
 func waits(t *testing.T, requests []harness.Request, want ...time.Duration) {
 	t.Helper()
 	if len(requests) != len(want)+1 {
@@ -66,7 +68,7 @@ func waits(t *testing.T, requests []harness.Request, want ...time.Duration) {
 	}
 	for i, least := range want {
 		got := requests[i+1].Begin.Sub(requests[i].End)
-		if got < least-10*time.Millisecond || got > 3*least+5*time.Second {
+		if got < least-10*time.Millisecond || got > 3*least+30*time.Second {
 			t.Errorf("retry %d came after %s, want %s", i+1, got, least)
 		}
 	}

@@ -113,14 +113,17 @@ func (w *world) apply() {
 	w.s.AwaitObjects(w.t, w.refs...)
 }
 
-// edit replaces a piece of the manifests, which must be there, and writes them again.
-func (w *world) edit(from, to string) {
+// edit replaces pieces of the manifests, which must be there, and writes them again once:
+// fromTo are pairs of an old and a new text.
+func (w *world) edit(fromTo ...string) {
 	w.t.Helper()
 	whole := strings.Join(w.docs, "---\n")
-	if !strings.Contains(whole, from) {
-		w.t.Fatalf("the manifests do not contain %q:\n%s", from, whole)
+	for i := 0; i < len(fromTo); i += 2 {
+		if !strings.Contains(whole, fromTo[i]) {
+			w.t.Fatalf("the manifests do not contain %q:\n%s", fromTo[i], whole)
+		}
 	}
-	w.docs = []string{strings.ReplaceAll(whole, from, to)}
+	w.docs = []string{strings.NewReplacer(fromTo...).Replace(whole)}
 	w.write()
 }
 
