@@ -29,7 +29,7 @@ type Options struct {
 }
 
 // startTimeout bounds one try to start a cluster on a slow, busy machine.
-const startTimeout = 2 * time.Minute
+const startTimeout = 5 * time.Minute
 
 // startTries: between choosing a free port and Kafka's bind another process may take it.
 const startTries = 3
