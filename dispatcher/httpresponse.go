@@ -37,6 +37,9 @@ func (t *target) read(c *conn, m *Message) (res Result, keep bool, err error) {
 	resp := fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseResponse(resp)
 	resp.StreamBody = true
+	// fasthttp would tell text/plain where the response names no type, and an event that
+	// is answered has none then.
+	resp.Header.SetNoDefaultContentType(true)
 
 	small := readers.Get().(*bufio.Reader) //nolint:forcetypeassert // the pool holds nothing else
 	small.Reset(c)

@@ -154,7 +154,7 @@ func TestRequestVariants(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, body := <-seen, <-bodies
-	if r.URL.Path != "/" || r.Header.Get("Content-Type") != "application/cloudevents+json; charset=UTF-8" ||
+	if r.URL.Path != "/" || r.Header.Get("Content-Type") != "application/cloudevents+json" ||
 		r.Header.Get("Prefer") != "" || !strings.Contains(body, `"data":{"a":1}`) || r.Header.Get("ce-id") != "" {
 		t.Errorf("structured: %v %s", r.Header, body)
 	}
@@ -267,6 +267,22 @@ func TestUnusableDestinations(t *testing.T) {
 }
 
 // Responses of non-2xx codes: the first 1024 bytes, Retry-After and kne- headers.
+// TestReplyWithoutContentType: a response is an event without datacontenttype then, not
+// one of fasthttp's default type.
+func TestReplyWithoutContentType(t *testing.T) {
+	url := raw(t, func(_ int, conn net.Conn, r *bufio.Reader) {
+		for readRequest(r) == nil {
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nCe-Specversion: 1.0\r\nCe-Id: 1\r\nCe-Type: t\r\nCe-Source: /s\r\nContent-Length: 2\r\n\r\nhi")
+		}
+	})
+	for range 2 { // the second response is a used one
+		res, err := sendTo(t, url, nil)
+		if err != nil || !res.ClaimsEvent || strings.Contains(strings.ToLower(headers(res.Headers)), "content-type") {
+			t.Errorf("%v %s", err, headers(res.Headers))
+		}
+	}
+}
+
 func TestErrorResponse(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "7")

@@ -22,12 +22,15 @@ const (
 	structuredType  = "application/cloudevents+json"
 	batchType       = "application/cloudevents-batch+json"
 	cloudEventTypes = "application/cloudevents"
-	// structuredContentType is what Kurier itself writes, in records and requests.
-	structuredContentType = "application/cloudevents+json; charset=UTF-8"
+	// structuredRecordType is what Kurier itself writes in records, as Knative's Java data
+	// plane does.
+	structuredRecordType = "application/cloudevents+json; charset=UTF-8"
 )
 
-// StructuredContentType is the Content-Type that goes with [Message.Structured].
-const StructuredContentType = structuredContentType
+// StructuredContentType is the Content-Type that goes with [Message.Structured] in
+// requests. It has no parameter: the CloudEvents SDK for JavaScript compares the whole
+// text, and refuses "; charset=UTF-8".
+const StructuredContentType = structuredType
 
 // ModeOf tells how a message carries its event, from its Content-Type and from
 // whether there is a ce-specversion header. It returns *UnsupportedError for a

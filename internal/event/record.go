@@ -75,7 +75,7 @@ func (m *Message) recordHeaders(headers []sarama.RecordHeader, structured bool) 
 		headers = make([]sarama.RecordHeader, 0, count)
 	}
 	if structured {
-		headers = append(headers, recordHeader(recordContentType, structuredContentType))
+		headers = append(headers, recordHeader(recordContentType, structuredRecordType))
 	} else {
 		for i := range m.Attributes {
 			a := &m.Attributes[i]
