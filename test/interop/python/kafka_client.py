@@ -15,11 +15,13 @@ from events import build, tell, text
 
 
 def read(servers, topic, count):
-    consumer = KafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset="earliest", consumer_timeout_ms=60000)
+    consumer = KafkaConsumer(bootstrap_servers=servers, consumer_timeout_ms=60000)
+    consumer.assign([TopicPartition(topic, partition) for partition in consumer.partitions_for_topic(topic)])
+    consumer.seek_to_beginning()
     for number in range(int(count)):
         record = next(consumer, None)
         if record is None:
-            sys.exit(f"{number} records came, and no more for a minute; want {count}")
+            sys.exit(f"{number} records came, and no more for a minute; want {count} of {topic}")
         told = {
             "partition": record.partition,
             "offset": record.offset,
