@@ -38,6 +38,7 @@ ifndef RACE
 	@echo "make test: no C compiler on PATH (cc or gcc), so the tests run WITHOUT the race detector"
 endif
 	@command -v java >/dev/null || echo "make test: no java on PATH, so the tests on a real Kafka are skipped (install Java 17 and Maven)"
+	@command -v python3 >/dev/null && command -v npm >/dev/null || echo "make test: no python3 or no npm on PATH, so the tests with the SDKs of that language are skipped"
 	$(GO) test $(RACE) -timeout 20m $(TEST_FLAGS) $(PKG)
 
 .PHONY: test-short
