@@ -52,12 +52,12 @@ func (o *oldDataPlane) find(topic string, partition int32, id string) int64 {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	defer consumer.Close() //nolint:errcheck // nothing was written
+	defer consumer.Close()
 	records, err := consumer.ConsumePartition(topic, partition, sarama.OffsetOldest)
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	defer records.Close() //nolint:errcheck // nothing was written
+	defer records.Close()
 	for record := range records.Messages() {
 		if idOf(record) == id {
 			return record.Offset
