@@ -22,6 +22,7 @@ func (r *Receiver) storeBatch(e *entry, req *request, body []byte, l *lease) ans
 	if err != nil {
 		return rejected(err)
 	}
+	req.ingress.batchOf(len(batch))
 	headers := event.PassThrough(req.headers)
 	records := make([]*sarama.ProducerMessage, len(batch))
 	for i, m := range batch {
@@ -36,7 +37,7 @@ func (r *Receiver) storeBatch(e *entry, req *request, body []byte, l *lease) ans
 	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.ProduceTimeout)
 	defer cancel()
 	start := time.Now()
-	err = produceAll(ctx, e.Producer, inOrder(records), l)
+	err = produceAll(ctx, e.producer(req), inOrder(records), l)
 	e.metrics.produced(time.Since(start))
 	a := r.stored(e, err)
 	if a.status == 503 {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"kurier.dev/kurier/internal/event"
 )
@@ -49,6 +50,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Registerer gets the metrics kurier_ingress_*; nil: none.
 	Registerer prometheus.Registerer
+	// Tracer makes the spans of requests and of their records; the records then
+	// carry them in traceparent. nil: no spans.
+	Tracer trace.Tracer
 	// Now is the clock for attributes and headers; nil: time.Now.
 	Now func() time.Time
 }

@@ -27,6 +27,7 @@ type request struct {
 	length          int64     // declared, -1 when the body is chunked
 	body            io.Reader // ends with io.EOF where the body does
 	deadline        *deadline // of its connection
+	ingress         *ingress  // nil: nobody wants spans
 }
 
 // Seconds that a refused client is asked to wait.
@@ -47,7 +48,11 @@ func (r *Receiver) handle(req *request) answer {
 	}
 	e, a := r.routes.Load().find(req.target, req.host)
 	if e != nil {
-		a = r.store(e, req)
+		if r.cfg.Tracer == nil {
+			a = r.store(e, req)
+		} else {
+			a = r.traced(e, req)
+		}
 		a.route = e
 	}
 	return a
@@ -109,7 +114,7 @@ func (r *Receiver) storeOne(e *entry, req *request, mode event.Mode, body []byte
 	defer req.deadline.stop()
 	start := time.Now()
 	l.hold()
-	err = e.Producer.Produce(ctx, rec, l.done)
+	err = e.producer(req).Produce(ctx, rec, l.done)
 	e.metrics.produced(time.Since(start))
 	return r.stored(e, err)
 }
