@@ -9,6 +9,7 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"kurier.dev/kurier/consumer"
 )
@@ -38,6 +39,10 @@ type Config struct {
 
 	Logger     *slog.Logger          // nil discards
 	Registerer prometheus.Registerer // nil: no metrics
+
+	// Tracer makes the spans of deliveries; what is sent then carries them in
+	// traceparent. nil: no spans.
+	Tracer trace.Tracer
 
 	RetryMinBackoff time.Duration // every wait is at least this
 	RetryJitter     float64       // 0.2 adds up to 20 % to a wait; from 0 to 1

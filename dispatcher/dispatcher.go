@@ -199,6 +199,9 @@ func (d *Dispatcher) newPipeline(r *runner, s *settings) *pipeline {
 	if d.cfg.Sender != nil {
 		p.sender = d.cfg.Sender
 	}
+	if d.cfg.Tracer != nil {
+		p.sender = &tracedSender{next: p.sender, tracer: d.cfg.Tracer}
+	}
 	p.settings.Store(s)
 	return p
 }

@@ -7,31 +7,36 @@ import (
 )
 
 // outcome is how an event ended, or that it cannot end for now.
-type outcome string
+type outcome uint8
 
 const (
-	outcomeDelivered    outcome = "delivered"
-	outcomeFiltered     outcome = "filtered"
-	outcomeDeadLettered outcome = "dead-lettered"
-	outcomeDropped      outcome = "dropped"
-	outcomeHeld         outcome = "held"
+	outcomeNone outcome = iota // not settled
+	outcomeDelivered
+	outcomeFiltered
+	outcomeDeadLettered
+	outcomeDropped
+	outcomeHeld
 )
 
+var outcomeNames = [...]string{"", "delivered", "filtered", "dead-lettered", "dropped", "held"}
+
+func (o outcome) String() string { return outcomeNames[o] }
+
 func (p *pipeline) delivered(v *delivery) {
-	v.stage = settled
+	v.stage, v.outcome = settled, outcomeDelivered
 	p.metrics.delivered.Inc()
 	p.health.succeeded()
 	p.health.quietly(v, outcomeDelivered)
 }
 
 func (p *pipeline) filtered(v *delivery) {
-	v.stage = settled
+	v.stage, v.outcome = settled, outcomeFiltered
 	p.metrics.filtered.Inc()
 	p.health.quietly(v, outcomeFiltered)
 }
 
 func (p *pipeline) buried(v *delivery, g grave) {
-	v.stage = settled
+	v.stage, v.outcome = settled, outcomeDeadLettered
 	p.metrics.deadLettered(g.kind).Inc()
 	p.countNotCloudEvent(v)
 	p.health.sinkWorks()
@@ -41,7 +46,7 @@ func (p *pipeline) buried(v *delivery, g grave) {
 // dropped: a policy that a user wrote says so. err is why the dead letter could
 // not be written, nil when none was wanted.
 func (p *pipeline) dropped(v *delivery, err error) {
-	v.stage = settled
+	v.stage, v.outcome = settled, outcomeDropped
 	p.metrics.dropped.Inc()
 	p.countNotCloudEvent(v)
 	p.health.warn(v, outcomeDropped, err)
@@ -65,7 +70,7 @@ func (p *pipeline) countNotCloudEvent(v *delivery) {
 func (v *delivery) line(o outcome, err error) []slog.Attr {
 	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
-		slog.String("outcome", string(o)),
+		slog.String("outcome", o.String()),
 		slog.Int("attempts", v.Attempts),
 		slog.String("topic", v.Record.Topic),
 		slog.Int("partition", int(v.Record.Partition)),

@@ -45,7 +45,7 @@ func (p *pipeline) handle(ctx context.Context, d *consumer.Delivery) error {
 	if v.settings != s && v.adopt(s) {
 		return &consumer.Later{} // the attempt's count is committed first
 	}
-	err := p.advance(ctx, v)
+	err := p.follow(ctx, v)
 	if err == nil {
 		v.reply.release()
 		return nil

@@ -87,8 +87,10 @@ type delivery struct {
 	event *event.Message // see view
 	ttl   int
 	hops  bool
-	err   error
-	begun time.Time // of this call
+	// outcome of this call, once the event is settled.
+	outcome outcome
+	err     error
+	begun   time.Time // of this call
 }
 
 // open reads the record. first tells whether this process sees it for the first

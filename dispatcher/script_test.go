@@ -251,7 +251,7 @@ func ending(p *pipeline) string {
 		{outcomeDeadLettered, c.DeadLettered}, {outcomeDropped, c.Dropped},
 	} {
 		if o.n > 0 {
-			list = append(list, string(o.outcome))
+			list = append(list, o.outcome.String())
 		}
 		if o.n > 1 {
 			list = append(list, fmt.Sprint(o.n))
