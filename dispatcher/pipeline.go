@@ -62,7 +62,7 @@ func (p *pipeline) handle(ctx context.Context, d *consumer.Delivery) error {
 // it, which is then all that happens to it. Called under the consumer's lock.
 func (p *pipeline) wants(rec *consumer.Record) bool {
 	s := p.settings.Load()
-	if s.filter == nil || s.Records != nil || p.health.verbose() {
+	if s.filter == nil || s.Records != nil || p.cfg.Tracer != nil || p.health.verbose() {
 		return true
 	}
 	v := p.sharedView(rec)

@@ -60,6 +60,17 @@ type Config struct {
 	DataMaxBytes    int64    `envconfig:"DATA_MAX_BYTES" default:"1073741824" desc:"kurier dev: bound of the embedded broker's data; settled events go first, then ingress answers 503"`
 	LogLevel        LogLevel `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 	LogFormat       string   `envconfig:"LOG_FORMAT" default:"text" desc:"text or json"`
+
+	OTLPEndpoint       string `envconfig:"OTEL_EXPORTER_OTLP_ENDPOINT" desc:"OpenTelemetry collector that takes spans over HTTP, for example http://collector:4318; empty: no spans"`
+	OTLPTracesEndpoint string `envconfig:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" desc:"the same with its whole path, for example http://collector:4318/v1/traces; comes before OTEL_EXPORTER_OTLP_ENDPOINT"`
+	OTLPProtocol       string `envconfig:"OTEL_EXPORTER_OTLP_PROTOCOL" default:"http/protobuf" desc:"http/protobuf or http/json; gRPC is not spoken"`
+	OTLPTracesProtocol string `envconfig:"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL" desc:"the same for spans alone"`
+	TracesExporter     string `envconfig:"OTEL_TRACES_EXPORTER" default:"otlp" desc:"otlp, or none: no spans"`
+	TracingDisabled    string `envconfig:"OTEL_SDK_DISABLED" default:"false" desc:"true: no spans, whatever else is set"`
+	TracesSampler      string `envconfig:"OTEL_TRACES_SAMPLER" default:"parentbased_always_on" desc:"which traces are recorded: always_on, always_off, traceidratio, or parentbased_ before one of them"`
+	TracesSamplerArg   string `envconfig:"OTEL_TRACES_SAMPLER_ARG" desc:"share of the traces for traceidratio, 0 to 1; empty: 1"`
+	ServiceName        string `envconfig:"OTEL_SERVICE_NAME" desc:"service.name of the spans; default: that of OTEL_RESOURCE_ATTRIBUTES, else kurier"`
+	ResourceAttributes string `envconfig:"OTEL_RESOURCE_ATTRIBUTES" desc:"further attributes of this process in its spans: key=value, comma-separated, percent-encoded"`
 }
 
 // ManifestsFor is the folder of the manifests for a role: kurier dev has one of

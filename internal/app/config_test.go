@@ -71,6 +71,68 @@ func TestLoadConfigNamesTheBadVariable(t *testing.T) {
 	}
 }
 
+// What concerns tracing is checked when spans are wanted, and only then: these
+// variables are often set for every process of a host.
+func TestLoadConfigChecksTracing(t *testing.T) {
+	for variable, bad := range map[string]struct{ value, want string }{
+		"OTEL_EXPORTER_OTLP_ENDPOINT":        {"collector:4318", "http://collector:4318"},
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": {"http://me:secret@collector", "OTEL_EXPORTER_OTLP_HEADERS"},
+		"OTEL_EXPORTER_OTLP_PROTOCOL":        {"grpc", "http/protobuf"},
+		"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": {"thrift", "http/protobuf"},
+		"OTEL_TRACES_EXPORTER":               {"zipkin", "otlp, none"},
+		"OTEL_SDK_DISABLED":                  {"1", "true, false"},
+		"OTEL_TRACES_SAMPLER":                {"sometimes", "parentbased_traceidratio"},
+		"OTEL_TRACES_SAMPLER_ARG":            {"2", "0 to 1"},
+		"OTEL_RESOURCE_ATTRIBUTES":           {"team", "key=value"},
+	} {
+		t.Run(variable, func(t *testing.T) {
+			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318")
+			t.Setenv("OTEL_TRACES_SAMPLER", "traceidratio")
+			t.Setenv(variable, bad.value)
+			_, err := LoadConfig()
+			var env *EnvError
+			if !errors.As(err, &env) || len(env.Problems) != 1 {
+				t.Fatalf("got %v, want one problem", err)
+			}
+			for _, part := range []string{variable, bad.value, bad.want} {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%q does not say %q", err, part)
+				}
+			}
+			if variable == "OTEL_SDK_DISABLED" {
+				return
+			}
+			t.Setenv("OTEL_SDK_DISABLED", "TRUE")
+			if _, err := LoadConfig(); err != nil {
+				t.Errorf("with OTEL_SDK_DISABLED: %v", err)
+			}
+		})
+	}
+}
+
+func TestTracesURL(t *testing.T) {
+	for _, c := range []struct {
+		config Config
+		url    string // empty: no spans
+	}{
+		{Config{}, ""},
+		{Config{OTLPEndpoint: "http://c:4318"}, "http://c:4318/v1/traces"},
+		{Config{OTLPEndpoint: "http://c:4318/otlp/"}, "http://c:4318/otlp/v1/traces"},
+		{Config{OTLPEndpoint: "http://c:4318", OTLPTracesEndpoint: "https://d/x"}, "https://d/x"},
+		{Config{OTLPEndpoint: "http://c:4318", TracingDisabled: "false", TracesExporter: "otlp"}, "http://c:4318/v1/traces"},
+		{Config{OTLPEndpoint: "http://c:4318", TracingDisabled: "True"}, ""},
+		{Config{OTLPEndpoint: "http://c:4318", TracesExporter: "none"}, ""},
+	} {
+		url := ""
+		if c.config.traces() {
+			url = c.config.tracesURL()
+		}
+		if url != c.url {
+			t.Errorf("%+v: %q, want %q", c.config, url, c.url)
+		}
+	}
+}
+
 func TestLoadConfigReportsAllAtOnce(t *testing.T) {
 	t.Setenv("INGRESS_PORT", "x")
 	t.Setenv("LOG_LEVEL", "x")

@@ -38,6 +38,7 @@ func (c *Config) check() []string {
 	checkURL("INGRESS_URL", c.IngressURL)
 	checkURL("ADMIN_URL", c.AdminURL)
 	problems = append(problems, c.checkNumbers()...)
+	problems = append(problems, c.checkTracing()...)
 	if err := resources.CheckDefaultDelivery(c.DefaultDelivery); err != nil {
 		refuse("DEFAULT_DELIVERY", c.DefaultDelivery, strings.ReplaceAll(err.Error(), "\n", ", "))
 	}

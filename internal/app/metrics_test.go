@@ -7,11 +7,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"kurier.dev/kurier/test/otlptest"
 )
 
 // docs/metrics.md names every metric that a process serves, and no other.
 func TestMetricsPageIsCurrent(t *testing.T) {
 	sink := newSubscriber(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", otlptest.Start(t).URL)
 	r := startDev(t, t.TempDir(), map[string]string{"orders.yaml": fmt.Sprintf(brokerAndTrigger, sink.URL, sink.URL)})
 	eventually(t, "served", func() bool { return len(servedMetrics(t, r.admin)) > 10 })
 	served := servedMetrics(t, r.admin)

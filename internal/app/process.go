@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"kurier.dev/kurier/consumer"
 	"kurier.dev/kurier/dispatcher"
@@ -46,6 +47,7 @@ type process struct {
 	admin      *admin.Server
 	ingress    net.Listener // nil without the role
 	embedded   *embedded.Broker
+	tracer     trace.Tracer // nil: no spans
 	displays   *displays
 
 	dirty      chan struct{}        // wakes publish
@@ -68,7 +70,7 @@ func (p *process) open(ctx context.Context, stop *stopper) error {
 	p.opened, p.started = map[place]bool{}, map[wantedGroup]bool{}
 	p.groups.ask = p.lookAtGroups
 	for _, step := range []func(context.Context, *stopper) error{
-		p.openPorts, p.openBroker, p.openManifests, p.openTopology, p.openReceiver, p.openDispatcher, p.openSources, p.openLoop,
+		p.openPorts, p.openTracing, p.openBroker, p.openManifests, p.openTopology, p.openReceiver, p.openDispatcher, p.openSources, p.openLoop,
 	} {
 		if err := step(ctx, stop); err != nil {
 			return err
@@ -156,7 +158,7 @@ func (p *process) openReceiver(_ context.Context, stop *stopper) (err error) {
 		MaxInflightRequests: p.config.MaxInflightRequests, MaxInflightBytes: p.config.MaxInflightBytes,
 		ProduceTimeout: p.config.ProduceTimeout.Std(), BrokerTTL: p.config.BrokerTTL,
 		WebhookAllowedOrigins: p.config.WebhookAllowedOrigins, WebhookAllowedRate: p.config.WebhookAllowedRate,
-		Logger: p.logger, Registerer: p.registry,
+		Logger: p.logger, Registerer: p.registry, Tracer: p.tracer,
 	})
 	if err != nil {
 		return err
@@ -185,7 +187,7 @@ func (p *process) openDispatcher(_ context.Context, stop *stopper) (err error) {
 		return nil
 	}
 	p.dispatcher, err = dispatcher.New(dispatcher.Config{
-		Clusters: p.connection, Logger: p.logger, Registerer: p.registry,
+		Clusters: p.connection, Logger: p.logger, Registerer: p.registry, Tracer: p.tracer,
 		RetryMinBackoff: p.config.RetryMinBackoff.Std(), RetryJitter: p.config.RetryJitter,
 		StrictReplies: p.config.StrictReplies, AddKafkaPosition: p.config.AddKafkaPosition,
 		ProduceTimeout: p.config.ProduceTimeout.Std(), DrainTimeout: p.config.DrainTimeout.Std(),
