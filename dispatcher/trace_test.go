@@ -42,7 +42,7 @@ func tracedDelivery(t *testing.T, s *script, sub Subscription, d *consumer.Deliv
 func attrOf(s sdktrace.ReadOnlySpan, key attribute.Key) string {
 	for _, a := range s.Attributes() {
 		if a.Key == key {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""

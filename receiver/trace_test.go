@@ -96,7 +96,7 @@ var minimal = []string{"Ce-Specversion", "1.0", "Ce-Id", "1", "Ce-Type", "t", "C
 func attr(s sdktrace.ReadOnlySpan, key string) string {
 	for _, a := range s.Attributes() {
 		if a.Key == attribute.Key(key) {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""
