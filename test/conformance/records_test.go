@@ -199,11 +199,13 @@ func deadLetterTopic(w *world, client sarama.Client, f facts) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{"max.message.bytes", "retention.ms"}})
-	if err != nil {
-		w.t.Fatal(err)
+	results, err := admin.DescribeConfigs([]*sarama.ConfigResource{
+		{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{"max.message.bytes", "retention.ms"}},
+	}, sarama.DescribeConfigsOptions{})
+	if err != nil || len(results) != 1 {
+		w.t.Fatal(results, err)
 	}
-	for _, e := range entries {
+	for _, e := range results[0].Configs {
 		f.set(e.Name, e.Value)
 	}
 }
