@@ -18,14 +18,14 @@ const reasonIngress = "IngressURLNotSet"
 func (r *resolver) address(m *manifest, d *destination, direct bool) (Destination, cause) {
 	result := Destination{URL: d.uri, CACerts: d.caCerts}
 	if d.ref == nil {
-		result.OwnBroker = r.addresses[strings.TrimSuffix(d.uri, "/")]
+		result.OwnBroker = r.ownBroker(strings.TrimSuffix(d.uri, "/"))
 		return result, cause{}
 	}
 	result.Ref = d.ref.ref()
 	base, owner, why := r.refURL(m, d)
 	sink, isSink := kafkaSinkOf(owner)
 	if isSink && direct && d.uri == "" {
-		h := r.homes[owner]
+		h := r.home(owner)
 		result.Cluster, result.Topic, result.Structured, result.URL = h.cluster, h.topic, sink.structured, base
 		return result, cause{}
 	}
@@ -75,11 +75,11 @@ func (r *resolver) refURL(m *manifest, d *destination) (base string, owner *mani
 	case groupKind{coreGroup, kindService}, groupKind{servingGroup, kindService}:
 		return r.serviceURL(ref.namespace, ref.name), nil, cause{}
 	case groupKind{eventingGroup, kindBroker}, groupKind{eventingGroup, kindKafkaSink}:
-		owner = r.index[ref.key()]
+		owner = r.object(ref.key())
 	case groupKind{messagingGroup, kindChannel}, groupKind{messagingGroup, kindKafkaChannel}, groupKind{messagingGroup, kindInMemoryChannel}:
 		owner = r.channel(ref)
 	case groupKind{flowsGroup, kindSequence}, groupKind{flowsGroup, kindParallel}:
-		if f := r.flows[r.index[ref.key()]]; f != nil {
+		if f := r.flow(r.object(ref.key())); f != nil {
 			owner = f.channels[0]
 		}
 	default:
@@ -117,7 +117,7 @@ func (r *resolver) serviceURL(namespace, name string) string {
 // missingRef warns of a reference to what no file speaks of; what is there but
 // in error has been reported.
 func (r *resolver) missingRef(m *manifest, file string, f field, ref objectRef, message string) {
-	if file != m.file || r.named[ref.key()] {
+	if file != m.file || r.spoken(ref.key()) {
 		return
 	}
 	r.warn(m, f.line, "reference leads nowhere", message, f.path)

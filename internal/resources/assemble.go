@@ -8,43 +8,60 @@ import (
 
 // plan puts everything together.
 func (r *resolver) plan() *Plan {
-	p := &Plan{}
-	topics := map[owned]Topic{}
+	p := &Plan{Objects: slices.Grow([]*Object(nil), len(r.objects))}
+	topics := make(map[owned]Topic, len(r.homes))
 	for _, m := range r.objects {
-		object := newObject(m)
-		switch body := m.body.(type) {
-		case *broker:
-			r.planBroker(p, object, m, body)
-		case *channel:
-			r.planChannel(p, object, m, body)
-		case *kafkaSink:
-			r.planSink(p, object, m)
-		case *trigger:
-			p.Consumers = append(p.Consumers, r.planTrigger(object, m, body))
-		case *subscription:
-			p.Consumers = append(p.Consumers, r.planSubscription(object, m, body))
-		case *sequence, *parallel:
-			p.Flows = append(p.Flows, r.planFlow(object, m))
-		case *kafkaSource:
-			p.Consumers = append(p.Consumers, r.planKafkaSource(object, m, body)...)
-			for _, topic := range body.topics {
-				addTopic(topics, &home{cluster: r.cluster(body.servers), topic: topic}, m.ref)
+		part := r.part(m)
+		p.Objects = append(p.Objects, part.object)
+		p.Targets = append(p.Targets, part.targets...)
+		p.Consumers = append(p.Consumers, part.consumers...)
+		p.Pings = append(p.Pings, part.pings...)
+		p.Flows = append(p.Flows, part.flows...)
+		p.Services = append(p.Services, part.services...)
+		r.problems = append(r.problems, part.problems...)
+		if s, ok := m.body.(*kafkaSource); ok {
+			for _, topic := range s.topics {
+				addTopic(topics, &home{cluster: r.cluster(s.servers), topic: topic}, m.ref)
 			}
-		case *pingSource:
-			p.Pings = append(p.Pings, r.planPing(object, m, body))
-		case *service:
-			url := r.serviceURL(m.namespace, m.name)
-			object.Address = url
-			p.Services = append(p.Services, Service{Ref: m.ref, URL: url, Display: body.display})
 		}
 		if h := r.homes[m]; h != nil {
 			addTopic(topics, h, m.ref)
 		}
-		p.Objects = append(p.Objects, object)
 	}
 	p.Topics = sortedTopics(topics)
 	r.dependencies(p)
 	return p
+}
+
+// planOne plans a single object.
+func (r *resolver) planOne(m *manifest) *part {
+	p, object, problems := &Plan{}, newObject(m), len(r.problems)
+	switch body := m.body.(type) {
+	case *broker:
+		r.planBroker(p, object, m, body)
+	case *channel:
+		r.planChannel(p, object, m, body)
+	case *kafkaSink:
+		r.planSink(p, object, m)
+	case *trigger:
+		p.Consumers = []Consumer{r.planTrigger(object, m, body)}
+	case *subscription:
+		p.Consumers = []Consumer{r.planSubscription(object, m, body)}
+	case *sequence, *parallel:
+		p.Flows = []Flow{r.planFlow(object, m)}
+	case *kafkaSource:
+		p.Consumers = r.planKafkaSource(object, m, body)
+	case *pingSource:
+		p.Pings = []Ping{r.planPing(object, m, body)}
+	case *service:
+		url := r.serviceURL(m.namespace, m.name)
+		object.Address = url
+		p.Services = []Service{{Ref: m.ref, URL: url, Display: body.display}}
+	}
+	result := &part{object: object, targets: p.Targets, consumers: p.Consumers, pings: p.Pings, flows: p.Flows, services: p.Services,
+		problems: slices.Clone(r.problems[problems:])}
+	r.problems = r.problems[:problems]
+	return result
 }
 
 func addTopic(topics map[owned]Topic, h *home, owner Ref) {
@@ -112,7 +129,7 @@ func (o *Object) refused() []Condition {
 }
 
 func (r *resolver) planBroker(p *Plan, o *Object, m *manifest, b *broker) {
-	h := r.homes[m]
+	h := r.home(m)
 	r.addressable(p, o, m, h)
 	p.Targets[len(p.Targets)-1].Broker = true
 	if len(h.blocked) > 0 {
@@ -133,13 +150,13 @@ func (r *resolver) planBroker(p *Plan, o *Object, m *manifest, b *broker) {
 }
 
 func (r *resolver) missingConfig(m *manifest, b *broker) {
-	if r.index[b.config.key()] == nil && !r.named[b.config.key()] {
-		r.warn(m, b.configAt.line, "reference leads nowhere", r.homes[m].blocked[0].Message, b.configAt.path)
+	if r.object(b.config.key()) == nil && !r.spoken(b.config.key()) {
+		r.warn(m, b.configAt.line, "reference leads nowhere", r.home(m).blocked[0].Message, b.configAt.path)
 	}
 }
 
 func (r *resolver) planChannel(p *Plan, o *Object, m *manifest, c *channel) {
-	h := r.homes[m]
+	h := r.home(m)
 	before := len(p.Targets)
 	r.addressable(p, o, m, h)
 	p.Targets[before].Hosts = hosts(m)
@@ -161,7 +178,7 @@ func (r *resolver) planChannel(p *Plan, o *Object, m *manifest, c *channel) {
 
 func (r *resolver) planSink(p *Plan, o *Object, m *manifest) {
 	s := m.body.(*kafkaSink)
-	r.addressable(p, o, m, r.homes[m])
+	r.addressable(p, o, m, r.home(m))
 	p.Targets[len(p.Targets)-1].Structured = s.structured
 	o.fill("contentMode", "binary")
 	o.say("ConfigParsed", True, "", "")

@@ -33,7 +33,7 @@ func decodeBroker(d *decoder) any {
 	case "Kafka", "KafkaNamespaced", "MTChannelBasedBroker":
 		b.known = true
 	}
-	if b.externalTopic != "" && !topicName.MatchString(b.externalTopic) {
+	if b.externalTopic != "" && !isTopicName(b.externalTopic) {
 		d.invalid(d.annotation(annotationExternalTopic), b.externalTopic, topicRule)
 	}
 	if f := d.annotation(annotationOrder); f.present() {

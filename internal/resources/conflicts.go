@@ -40,7 +40,7 @@ func (r *resolver) claim(name owned, m *manifest) {
 		r.owners[name] = m
 		return
 	}
-	if before, ok := r.before[name]; ok && before == m.key {
+	if before := r.before[name]; before != nil && before.key == m.key {
 		first, m = m, first
 		r.owners[name] = first
 	}
@@ -70,7 +70,7 @@ func (r *resolver) checkDeadLetterTopic(m *manifest, cluster, source string) {
 func (r *resolver) source(m *manifest) *manifest {
 	switch body := m.body.(type) {
 	case *trigger:
-		return r.index[body.broker.key()]
+		return r.object(body.broker.key())
 	case *subscription:
 		return r.channel(body.channel)
 	}
@@ -84,11 +84,11 @@ func (r *resolver) channel(ref objectRef) *manifest {
 		return nil
 	}
 	k := ref.key()
-	if m := r.index[k]; m != nil {
+	if m := r.object(k); m != nil {
 		return m
 	}
 	k.kind = kindChannel
-	front := r.index[k]
+	front := r.object(k)
 	if front == nil {
 		return nil
 	}

@@ -1,13 +1,16 @@
 package resources
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // planTrigger resolves a Trigger. Its conditions are those of 6.10 that need no
 // Kafka; any that is False keeps it from being started.
 func (r *resolver) planTrigger(o *Object, m *manifest, t *trigger) Consumer {
 	c := Consumer{Ref: m.ref, Parent: t.broker.ref(), UID: m.uid, Group: r.groups[m], Attributes: t.attributes, Filters: t.filters}
 	o.Group, o.StatusAnnotations = c.Group, map[string]string{"group.id": c.Group}
-	source := r.index[t.broker.key()]
+	source := r.object(t.broker.key())
 	var parent *delivery
 	if source == nil {
 		message := fmt.Sprintf("Broker %q does not exist", t.broker.name)
@@ -19,7 +22,7 @@ func (r *resolver) planTrigger(o *Object, m *manifest, t *trigger) Consumer {
 		r.attach(&c, m, source, unordered)
 		c.Reply = Reply{Kind: ReplyBroker, BrokerURL: r.ingress(source), Destination: Destination{
 			URL: r.ingress(source), Ref: source.ref, Cluster: c.Cluster, Topic: c.Topic, OwnBroker: true}}
-		if len(r.homes[source].blocked) > 0 {
+		if len(r.home(source).blocked) > 0 {
 			o.say("BrokerReady", False, "BrokerNotConfigured", "Broker has not yet been reconciled.")
 		}
 	}
@@ -91,7 +94,7 @@ func subscriptionConditions(o *Object, channel bool, why cause) {
 
 // attach fills in what a consumer has of the Broker or channel that it reads.
 func (r *resolver) attach(c *Consumer, m, source *manifest, order string) {
-	h := r.homes[source]
+	h := r.home(source)
 	c.Cluster, c.Topic = h.cluster, h.topic
 	r.policy(m, source).apply(c, r.settings.options, order)
 	if !c.DeadLetter.Drop {
@@ -144,7 +147,7 @@ func (r *resolver) dependency(o *Object, c *Consumer, m *manifest, t *trigger) {
 		o.say("DependencyReady", True, "", "")
 		return
 	}
-	if r.index[t.dependency.key()] == nil {
+	if r.object(t.dependency.key()) == nil {
 		message := fmt.Sprintf("Dependency does not exist: %s %q", t.dependency.kind, t.dependency.name)
 		o.say("DependencyReady", False, "DependencyDoesNotExist", message)
 		r.missingRef(m, m.file, m.annotation(annotationDependency), *t.dependency, message)
@@ -156,25 +159,31 @@ func (r *resolver) dependency(o *Object, c *Consumer, m *manifest, t *trigger) {
 // dependencies decides DependencyReady where the other object's readiness is
 // known without Kafka: it cannot be ready, or it has nothing to get ready.
 func (r *resolver) dependencies(p *Plan) {
-	var objects map[Ref]*Object
+	var at map[Ref]int // in p.Objects
 	for i := range p.Consumers {
 		c := &p.Consumers[i]
 		if c.Dependency.IsZero() {
 			continue
 		}
-		if objects == nil {
-			objects = make(map[Ref]*Object, len(p.Objects))
-			for _, o := range p.Objects {
-				objects[o.Ref] = o
+		if at == nil {
+			at = make(map[Ref]int, len(p.Objects))
+			for i, o := range p.Objects {
+				at[o.Ref] = i
 			}
 		}
-		other, o := objects[c.Dependency], objects[c.Ref]
+		other := p.Objects[at[c.Dependency]]
+		say := func(status, reason, message string) {
+			o := *p.Objects[at[c.Ref]] // as it stands it may be another Plan's too
+			o.Conditions = slices.Clone(o.Conditions)
+			o.say("DependencyReady", status, reason, message)
+			p.Objects[at[c.Ref]] = &o
+		}
 		switch refused := other.refused(); {
 		case len(refused) > 0:
-			o.say("DependencyReady", False, "DependencyNotReady", c.Dependency.String()+" is not ready: "+refused[0].Message)
-			c.Blocked = o.refused()
+			say(False, "DependencyNotReady", c.Dependency.String()+" is not ready: "+refused[0].Message)
+			c.Blocked = p.Objects[at[c.Ref]].refused()
 		case other.Kind == kindService || other.Kind == kindConfigMap || other.Kind == kindSecret:
-			o.say("DependencyReady", True, "", "")
+			say(True, "", "")
 			c.Dependency = Ref{}
 		}
 	}

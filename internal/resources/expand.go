@@ -1,55 +1,53 @@
 package resources
 
+import "slices"
+
 // expand makes the channels and Subscriptions of every Sequence and Parallel.
 func (r *resolver) expand() {
-	owners := r.objects
-	for _, owner := range owners {
-		f := newFlow(owner)
+	var made []*manifest
+	for _, owner := range r.objects {
+		f := r.past.grown[owner]
 		if f == nil {
-			continue
+			if f = newFlow(owner); f == nil {
+				continue
+			}
 		}
-		r.flows[owner] = f
-		for _, m := range f.all() {
-			r.adopt(m)
-		}
+		r.grown[owner] = f
+		r.flows[owner] = f.each(r.adopt)
+		made = append(made, r.flows[owner].all()...)
 	}
-	if len(r.flows) > 0 {
-		r.sort()
+	if len(made) == 0 {
+		return
 	}
+	// What gave way to another of its name is not in the index any more.
+	away := func(m *manifest) bool { return r.index[m.key] != m }
+	r.objects = slices.DeleteFunc(slices.Clone(r.objects), away)
+	r.add(slices.DeleteFunc(made, away))
 }
 
 // adopt takes over an object of a flow. A folder that was exported from a
 // cluster has a manifest of it too, which says whose it is: that one gives its
 // uid, and with it the consumer group, and is put aside. Any other manifest of
 // that name is in the way: who came last has to give in.
-func (r *resolver) adopt(m *manifest) {
+func (r *resolver) adopt(m *manifest) *manifest {
 	there := r.index[m.key]
 	switch {
 	case there == nil:
 	case there.ownedBy(m.made):
-		m.uid, m.labels = there.uid, there.labels
-		r.drop(there)
+		adopted := *m
+		adopted.uid, adopted.labels = there.uid, there.labels
+		m = &adopted
 	case there.made != nil || !r.madeBefore[m.key] && r.old[there.key] != nil:
 		r.lose(m, m.made.line, "the object "+m.ref.String()+" is there already",
 			"it is in "+there.place()+"; "+m.made.ref.String()+" needs the name, give one of them another one", "metadata.name")
-		return
+		return m
 	default:
 		r.lose(there, there.line, "the object "+m.ref.String()+" is there already",
 			m.made.ref.String()+" in "+m.made.place()+" makes it; give one of them another name", "metadata.name")
-		return
+		return m
 	}
 	r.index[m.key] = m
-	r.objects = append(r.objects, m)
-}
-
-func (r *resolver) drop(m *manifest) {
-	kept := r.objects[:0:0]
-	for _, other := range r.objects {
-		if other != m {
-			kept = append(kept, other)
-		}
-	}
-	r.objects = kept
+	return m
 }
 
 // ownedBy tells whether the manifest, as a cluster keeps it, belongs to owner.
@@ -67,7 +65,7 @@ func (m *manifest) ownedBy(owner *manifest) bool {
 
 // planFlow is the part of a Sequence's or Parallel's status that needs no Kafka.
 func (r *resolver) planFlow(o *Object, m *manifest) Flow {
-	f := r.flows[m]
+	f := r.flow(m)
 	if o.Address = r.flowIngress(m); o.Address == "" {
 		o.Conditions = append(o.Conditions, ingressNotSet("Addressable"))
 	} else {

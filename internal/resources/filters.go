@@ -124,7 +124,6 @@ func (d *decoder) expression(f field) {
 // expressions remembers which expressions of CloudEvents SQL are good: checking
 // one takes longer than reading the rest of its Trigger. Safe for concurrent use.
 type expressions struct {
-	before  map[string]error // of the last Plan
 	mu      sync.Mutex
 	checked map[string]error
 }
@@ -136,11 +135,19 @@ func (e *expressions) check(text string) error {
 	if known {
 		return err
 	}
-	if err, known = e.before[text]; !known {
-		err = filter.CheckCESQL(text)
-	}
+	err = filter.CheckCESQL(text)
 	e.mu.Lock()
 	e.checked[text] = err
 	e.mu.Unlock()
 	return err
+}
+
+// bound forgets everything when there is more than most: what is asked again is
+// checked again.
+func (e *expressions) bound(most int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.checked) > most {
+		clear(e.checked)
+	}
 }

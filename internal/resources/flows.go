@@ -109,6 +109,25 @@ func (f *flow) all() []*manifest {
 	return append(append(append([]*manifest(nil), f.channels...), f.filters...), f.subscriptions...)
 }
 
+// each is the flow with every object replaced by what change answers.
+func (f *flow) each(change func(*manifest) *manifest) *flow {
+	changed := *f
+	differs := false
+	replace := func(all []*manifest) []*manifest {
+		next := make([]*manifest, len(all))
+		for i, m := range all {
+			next[i] = change(m)
+			differs = differs || next[i] != m
+		}
+		return next
+	}
+	changed.channels, changed.filters, changed.subscriptions = replace(f.channels), replace(f.filters), replace(f.subscriptions)
+	if !differs {
+		return f
+	}
+	return &changed
+}
+
 // sequence makes a channel and a Subscription for each step. A step replies to
 // the next channel, the last one to where the Sequence replies.
 func (f *flow) sequence(s *sequence) {

@@ -58,24 +58,40 @@ func count(n int, what string) string {
 }
 
 // memory is what a Plan remembers for the next Reload: every object that is in
-// force, which topics and groups it has, and which expressions are good.
+// force, which topics and groups it has, and what need not be worked out again.
+// It is never changed.
 type memory struct {
-	manifests   map[key]*manifest
-	owners      map[owned]key
-	made        map[key]bool // what Sequences and Parallels were expanded into
-	expressions map[string]error
+	manifests map[key]*manifest
+	owners    map[owned]*manifest
+	made      map[key]bool // what Sequences and Parallels were expanded into
+	known     *known       // nil: nothing is taken over
+}
+
+// known is what may be used again while that from which it was made is the same.
+// A reload without it gives the same Plan, and takes longer.
+type known struct {
+	files    map[string]*file
+	options  Options
+	applied  []*manifest // the ConfigMaps that settings were read from
+	settings *settings
+	sorted   []*manifest // those of manifests, in order
+	resolved *resolved
 }
 
 // loading makes one Plan.
 type loading struct {
 	settings   *settings
-	old        map[key]*manifest // of the last Plan; nil at the start
-	before     map[owned]key     // who had what in the last Plan
-	madeBefore map[key]bool      // what flows had made then
+	old        map[key]*manifest   // of the last Plan; nil at the start
+	before     map[owned]*manifest // who had what in the last Plan
+	madeBefore map[key]bool        // what flows had made then
+	last       *known              // of the last Plan, under the same options; never nil
+	files      map[string]*file
+	applied    []*manifest
 	active     map[key]*manifest // what the Plan is made of
 	named      map[key]bool      // everything the files speak of, right or wrong
 	kept       map[key]bool      // active is the old version
-	twice      []*manifest       // objects that are there already; they are only checked
+	doubled    map[*manifest]bool
+	twice      []*manifest // objects that are there already; they are only checked
 	problems   []Problem
 }
 
@@ -85,20 +101,23 @@ func load(sources []source, o Options, old *memory) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loading{settings: settings, active: map[key]*manifest{}, named: map[key]bool{}, kept: map[key]bool{}}
+	l := &loading{settings: settings, kept: map[key]bool{}, last: &known{}}
 	if old != nil {
 		l.old, l.before, l.madeBefore = old.manifests, old.owners, old.made
-		settings.expressions.before = old.expressions
+		if old.known != nil && old.known.options.equal(settings.options) {
+			l.last = old.known
+			settings.expressions = l.last.settings.expressions
+		}
 	}
-	b := read(sources, o.Strict)
-	l.problems = b.problems
-	l.collect(b.manifests)
-	l.keepUnread(b.unread)
+	f := read(sources, l.last.files, o.Strict)
+	l.files, l.problems = f.files, slices.Clone(f.problems)
+	l.collect(f.manifests)
+	l.keepUnread(f.unread)
 	l.configure()
 	l.decode()
 	l.ignoreClasses()
 	plan := l.resolve()
-	plan.read = len(b.manifests)
+	plan.read = len(f.manifests)
 	for _, p := range arrange(l.problems) {
 		if p.Warning {
 			plan.Warnings = append(plan.Warnings, p)
@@ -115,15 +134,19 @@ func load(sources []source, o Options, old *memory) (*Plan, error) {
 // collect takes each object once (MF-2). Of two that are the same neither is
 // trusted: both are checked, and reported, and taken out.
 func (l *loading) collect(manifests []*manifest) {
+	l.active = make(map[key]*manifest, len(manifests))
+	l.named = make(map[key]bool, len(manifests))
 	for _, m := range manifests {
-		l.named[m.key] = true
 		first := l.active[m.key]
 		if first == nil {
-			l.active[m.key] = m
+			l.active[m.key], l.named[m.key] = m, true
 			continue
 		}
-		m.add(m.line, "the same object twice: "+m.ref.String(), "first in "+first.place(), "metadata.name")
-		first.twice = true
+		if l.doubled == nil {
+			l.doubled = map[*manifest]bool{}
+		}
+		l.wrong(m, m.line, "the same object twice: "+m.ref.String(), "first in "+first.place(), "metadata.name")
+		l.doubled[first] = true
 		l.twice = append(l.twice, m)
 	}
 }
@@ -171,19 +194,20 @@ func (l *loading) configure() {
 	for _, name := range settingsNames {
 		for len(maps[name]) > 0 {
 			m := maps.find(name)
-			if len(maps[name]) > 1 && !l.kept[m.key] {
-				m.warn(m.line, "several ConfigMaps of this name", "the one in namespace "+m.namespace+" is used", "metadata.name")
+			kept := l.kept[m.key]
+			if len(maps[name]) > 1 && !kept {
+				l.warn(m, m.line, "several ConfigMaps of this name", "the one in namespace "+m.namespace+" is used", "metadata.name")
 			}
 			shadow := *m
 			shadow.problems = nil
 			if m.body != (unreadable{}) {
 				l.settings.read(&shadow)
 			}
-			if l.kept[m.key] { // was good, and is not reported again
-				break
+			if !kept { // what was good is not reported again
+				l.problems = append(l.problems, shadow.problems...)
 			}
-			m.problems = append(m.problems, shadow.problems...)
-			if !m.failed() {
+			if kept || !m.failed() && !shadow.failed() {
+				l.applied = append(l.applied, m.source())
 				break
 			}
 			l.problems = append(l.problems, m.problems...)
@@ -194,38 +218,69 @@ func (l *loading) configure() {
 			}
 		}
 	}
+	if l.last.settings != nil && slices.Equal(l.applied, l.last.applied) {
+		l.settings = l.last.settings
+	}
+}
+
+// source is the manifest as it was read.
+func (m *manifest) source() *manifest {
+	if m.origin != nil {
+		return m.origin
+	}
+	return m
 }
 
 // decode makes the body of every new object, side by side, and takes out those
-// in error.
+// in error. One that is as it was, under the same settings, is known already.
 func (l *loading) decode() {
-	fresh := make([]*manifest, 0, len(l.active))
+	same := l.settings == l.last.settings
+	var fresh []*manifest
 	for k, m := range l.active {
-		if !l.kept[k] {
-			fresh = append(fresh, m)
+		if l.kept[k] {
+			continue
 		}
+		if old := l.old[k]; same && old != nil && old.origin == m && !l.doubled[m] {
+			l.active[k] = old
+			l.problems = append(l.problems, old.problems...)
+			continue
+		}
+		fresh = append(fresh, m)
 	}
 	fresh = append(fresh, l.twice...)
+	decoded := make([]*manifest, len(fresh))
 	known := kinds()
 	var group errgroup.Group
-	for part := range slices.Chunk(fresh, 1+len(fresh)/runtime.GOMAXPROCS(0)) {
+	size := 1 + len(fresh)/runtime.GOMAXPROCS(0)
+	for from := 0; from < len(fresh); from += size {
+		part, into := fresh[from:min(from+size, len(fresh))], decoded[from:]
 		group.Go(func() error {
-			for _, m := range part {
-				if m.body == nil {
-					m.body = known[groupKind{m.group, m.kind}].decode(&decoder{manifest: m, settings: l.settings})
-				}
-				l.compare(m)
+			for i, m := range part {
+				into[i] = l.decodeOne(m, known)
 			}
 			return nil
 		})
 	}
 	_ = group.Wait() // no part fails
-	for _, m := range fresh {
+	for i, m := range decoded {
 		l.problems = append(l.problems, m.problems...)
-		if (m.failed() || m.twice) && l.active[m.key] == m {
+		if l.active[m.key] != fresh[i] {
+			continue
+		}
+		if l.active[m.key] = m; m.failed() || l.doubled[fresh[i]] {
 			l.fail(m.key)
 		}
 	}
+}
+
+func (l *loading) decodeOne(m *manifest, known kindTable) *manifest {
+	decoded := *m
+	decoded.problems, decoded.origin = slices.Clip(m.problems), m
+	if m.body == nil {
+		decoded.body = known[groupKind{m.group, m.kind}].decode(&decoder{manifest: &decoded, settings: l.settings})
+	}
+	l.compare(&decoded)
+	return &decoded
 }
 
 // compare looks at the last version of an object: what may not change, and how
@@ -278,16 +333,14 @@ func (l *loading) wrong(m *manifest, line int, message, details string, paths ..
 
 // remember is what the next Reload needs to know.
 func (r *resolver) remember() *memory {
-	m := &memory{manifests: r.active, owners: make(map[owned]key, len(r.owners)), made: map[key]bool{},
-		expressions: r.settings.expressions.checked}
-	for name, owner := range r.owners {
-		m.owners[name] = owner.key
-	}
+	m := &memory{manifests: r.active, owners: r.owners, made: map[key]bool{}}
 	for _, f := range r.flows {
 		for _, object := range f.all() {
 			m.made[object.key] = true
 		}
 	}
+	r.settings.expressions.bound(2*len(r.active) + 1000)
+	m.known = &known{files: r.files, options: r.settings.options, applied: r.applied, settings: r.settings, sorted: r.sorted, resolved: r.resolved}
 	return m
 }
 

@@ -147,23 +147,22 @@ func TestAllBroken(t *testing.T) {
 // TestSegments: however a file is cut, it reads the same.
 func TestSegments(t *testing.T) {
 	data := many(300, byAttributes)[0].data
-	whole, failed := parseStream(data)
+	whole, failed, _ := parseStream(data)
 	if failed != nil {
 		t.Fatal(failed)
 	}
-	late, _ := segment{data: []byte("a: {b: 1, b: 2}"), before: 7}.parse()
-	if f := late[0].faults[0]; f.line != 8 || f.text() != "first on line 8" {
+	late := parseAll([]segment{{data: []byte("a: {b: 1, b: 2}"), before: 7}})
+	if f := late[0].documents[0].faults[0]; f.line != 8 || f.text() != "first on line 8" {
 		t.Errorf("a fault in a later part: %+v", f)
 	}
 	for _, size := range []int{1, 10_000, 1 << 20} {
 		var cut []document
 		parts := segments(data, size)
-		for _, part := range parts {
-			documents, broken := part.parse()
-			if len(broken) > 0 {
-				t.Fatal(broken)
+		for _, part := range parseAll(parts) {
+			if len(part.broken) > 0 {
+				t.Fatal(part.broken)
 			}
-			cut = append(cut, documents...)
+			cut = append(cut, part.documents...)
 		}
 		if !reflect.DeepEqual(whole, cut) {
 			t.Errorf("size %d: %d documents differ from %d", size, len(cut), len(whole))

@@ -2,13 +2,8 @@ package resources
 
 import (
 	"fmt"
-	"path/filepath"
 	"regexp"
-	"runtime"
-	"slices"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // key identifies an object whatever the version of its kind.
@@ -16,8 +11,9 @@ type key struct{ group, kind, namespace, name string }
 
 func (k key) asRef() Ref { return Ref{Kind: k.kind, Namespace: k.namespace, Name: k.name} }
 
-// manifest is one object as a document gives it. After it was decoded it is not
-// changed any more, so that Plans can share it.
+// manifest is one object: first as a document gives it, without a body, and
+// then, in a copy, decoded. Neither is changed once it is made, so that Plans can
+// share them.
 type manifest struct {
 	report
 	key
@@ -28,7 +24,7 @@ type manifest struct {
 	annotations map[string]string
 	body        any // *broker, *trigger ...: what decode made of it
 	generation  int64
-	twice       bool      // another manifest is of the same object
+	origin      *manifest // of a decoded one: what was decoded
 	made        *manifest // whose doing this object is: it stands in no file, and problems are those of made
 }
 
@@ -50,62 +46,10 @@ func (m *manifest) annotation(name string) field {
 
 func (m *manifest) place() string { return fmt.Sprintf("%s:%d", m.file, m.line) }
 
-// batch is what was read of a set of files.
+// batch is what was read of a set of files, or of a part of one.
 type batch struct {
 	manifests []*manifest
 	problems  []Problem
-	unread    map[string]bool // files that could not be read to their end
-}
-
-// read parses every file, side by side, and finds the objects in them. Objects
-// of unknown kinds are left out, with a warning.
-func read(sources []source, strict bool) *batch {
-	slices.SortFunc(sources, func(a, b source) int { return strings.Compare(a.name, b.name) })
-	parts := make([]*batch, len(sources))
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	known := kinds()
-	for i, s := range sources {
-		group.Go(func() error {
-			parts[i] = readOne(s, known, strict)
-			return nil
-		})
-	}
-	_ = group.Wait() // no part fails
-	whole := &batch{unread: map[string]bool{}}
-	for i, part := range parts {
-		whole.manifests = append(whole.manifests, part.manifests...)
-		whole.problems = append(whole.problems, part.problems...)
-		if part.unread != nil {
-			whole.unread[sources[i].name] = true
-		}
-	}
-	return whole
-}
-
-func readOne(s source, known kindTable, strict bool) *batch {
-	part := &batch{}
-	files := report{file: s.name}
-	defer func() { part.problems = append(part.problems, files.problems...) }()
-	if s.err != nil {
-		files.add(0, "cannot be read", s.err.Error())
-		part.unread = map[string]bool{s.name: true}
-		return part
-	}
-	parse := parseYAML
-	if filepath.Ext(s.name) == ".json" {
-		parse = parseJSON
-	}
-	documents, broken := parse(s.data)
-	for _, document := range documents {
-		part.document(s.name, document, known, strict)
-	}
-	for _, b := range broken {
-		files.line = b.line
-		files.add(b.line, b.message, b.text(), b.paths...)
-		part.unread = map[string]bool{s.name: true}
-	}
-	return part
 }
 
 // document adds the object, or the objects of the List, that a document holds.

@@ -12,8 +12,20 @@ import (
 // maxTopicName is Kafka's limit, in characters.
 const maxTopicName = 249
 
-// topicName is what Kafka takes as a name.
-var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
+// isTopicName tells whether Kafka takes a name.
+func isTopicName(name string) bool {
+	if len(name) == 0 || len(name) > maxTopicName {
+		return false
+	}
+	for _, c := range []byte(name) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
 
 const topicRule = "a topic's name has letters, digits, '.', '_' and '-', 249 at most"
 
@@ -26,7 +38,7 @@ func checkTopicName(name string) string {
 		return "Kafka does not allow it"
 	case len(name) > maxTopicName:
 		return fmt.Sprintf("it has %d characters, Kafka allows %d", len(name), maxTopicName)
-	case !topicName.MatchString(name):
+	case !isTopicName(name):
 		return topicRule
 	}
 	return ""

@@ -2,6 +2,7 @@ package resources
 
 import (
 	"iter"
+	"slices"
 	"strconv"
 )
 
@@ -236,6 +237,22 @@ func sameItems(a, b []*node) bool {
 		}
 	}
 	return true
+}
+
+// clone is a copy that shares nothing but texts.
+func (n *node) clone() *node {
+	if n == nil {
+		return nil
+	}
+	c := *n
+	c.entries, c.items = slices.Clone(n.entries), slices.Clone(n.items)
+	for i := range c.entries {
+		c.entries[i].value = c.entries[i].value.clone()
+	}
+	for i, item := range c.items {
+		c.items[i] = item.clone()
+	}
+	return &c
 }
 
 // shift moves a node and all in it down by some lines.

@@ -1,6 +1,9 @@
 package resources
 
-import "time"
+import (
+	"reflect"
+	"time"
+)
 
 // Options is what the environment decides about manifests.
 type Options struct {
@@ -17,3 +20,6 @@ type Options struct {
 	DeadLetterTopicTemplate string            // empty: {{.ConsumerGroup}}.dead-letter
 	Bootstrap               string            // KAFKA_BOOTSTRAP_SERVERS, comma-separated: objects that name the same servers share the environment's cluster
 }
+
+// equal tells whether two Options ask for the same.
+func (o Options) equal(other Options) bool { return reflect.DeepEqual(o, other) }

@@ -2,11 +2,13 @@ package resources
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 )
 
-// home is where a Broker, a channel or a KafkaSink keeps its events.
+// home is where a Broker, a channel or a KafkaSink keeps its events. It is not
+// changed once it is settled.
 type home struct {
 	cluster string
 	topic   string
@@ -14,29 +16,43 @@ type home struct {
 	blocked []Condition // why it cannot be used
 }
 
+func (h *home) same(other *home) bool {
+	a, b := h.spec, other.spec
+	return h.cluster == other.cluster && h.topic == other.topic && a.Partitions == b.Partitions && a.Replication == b.Replication &&
+		a.Create == b.Create && maps.Equal(a.Config, b.Config) && slices.Equal(h.blocked, other.blocked)
+}
+
+// settle gives an object its home: the one of the last Plan if it is the same.
+func (r *resolver) settle(m *manifest, h *home) {
+	if old := r.past.homes[m]; old != nil && old.same(h) {
+		h = old
+	}
+	r.homes[m] = h
+}
+
 // resolver follows every reference between the objects in force.
 type resolver struct {
 	*loading
-	objects   []*manifest // sorted
+	*resolved
 	index     map[key]*manifest
-	homes     map[*manifest]*home
-	groups    map[*manifest]string
+	objects   []*manifest // those of index, sorted
+	sorted    []*manifest // those of them that files speak of
 	configs   map[*manifest]*brokerConfigResult
 	addresses map[string]bool // URLs of our own Brokers
 	owners    map[owned]*manifest
-	flows     map[*manifest]*flow // what Sequences and Parallels have become
-	losers    []*manifest         // in error, as it turned out
+	losers    []*manifest // in error, as it turned out
+	past      *resolved   // what the last Plan was made of, under the same settings; never nil
+	asking    *answers    // of the object that is being planned
 }
 
 func newResolver(l *loading) *resolver {
+	n := len(l.active)
 	r := &resolver{
-		loading: l, index: make(map[key]*manifest, len(l.active)), homes: map[*manifest]*home{}, groups: map[*manifest]string{},
-		configs: map[*manifest]*brokerConfigResult{}, addresses: map[string]bool{},
-		owners: map[owned]*manifest{}, flows: map[*manifest]*flow{},
+		loading: l, index: maps.Clone(l.active), configs: map[*manifest]*brokerConfigResult{}, addresses: map[string]bool{},
+		owners: make(map[owned]*manifest, 2*n), resolved: newResolved(n), past: &resolved{},
 	}
-	for k, m := range l.active {
-		r.index[k] = m
-		r.objects = append(r.objects, m)
+	if l.settings == l.last.settings {
+		r.past = l.last.resolved
 	}
 	r.sort()
 	r.inject()
@@ -44,37 +60,81 @@ func newResolver(l *loading) *resolver {
 	return r
 }
 
+// sort puts the objects in order. Most of them were there before.
 func (r *resolver) sort() {
-	slices.SortFunc(r.objects, func(a, b *manifest) int {
-		return cmp.Or(compareRefs(a.ref, b.ref), cmp.Compare(a.group, b.group))
-	})
+	r.objects = make([]*manifest, 0, len(r.active))
+	for _, m := range r.last.sorted {
+		if now := r.active[m.key]; now != nil {
+			r.objects = append(r.objects, now)
+		}
+	}
+	var fresh []*manifest
+	if len(r.objects) < len(r.active) {
+		old := make(map[key]bool, len(r.last.sorted))
+		for _, m := range r.last.sorted {
+			old[m.key] = true
+		}
+		for k, m := range r.active {
+			if !old[k] {
+				fresh = append(fresh, m)
+			}
+		}
+	}
+	r.add(fresh)
+	r.sorted = r.objects
+}
+
+// add puts more objects into their places.
+func (r *resolver) add(more []*manifest) {
+	if len(more) == 0 {
+		return
+	}
+	slices.SortFunc(more, compareManifests)
+	all := make([]*manifest, 0, len(r.objects)+len(more))
+	for _, m := range r.objects {
+		for len(more) > 0 && compareManifests(more[0], m) < 0 {
+			all, more = append(all, more[0]), more[1:]
+		}
+		all = append(all, m)
+	}
+	r.objects = append(all, more...)
+}
+
+func compareManifests(a, b *manifest) int {
+	return cmp.Or(compareRefs(a.ref, b.ref), cmp.Compare(a.group, b.group))
 }
 
 // inject adds the Broker default of each namespace in which a Trigger asks for
 // it and no manifest makes it.
 func (r *resolver) inject() {
-	added := false
-	for _, m := range slices.Clone(r.objects) {
+	var added []*manifest
+	for _, m := range r.objects {
 		t, ok := m.body.(*trigger)
 		if !ok || !t.injected || r.index[t.broker.key()] != nil || r.named[t.broker.key()] {
 			continue
 		}
-		made := &manifest{
+		made := r.injected(m, t)
+		if !made.body.(*broker).known {
+			continue // Brokers without a class are another program's
+		}
+		r.index[made.key] = made
+		added = append(added, made)
+	}
+	r.add(added)
+}
+
+// injected is the Broker that a Trigger asks for.
+func (r *resolver) injected(m *manifest, t *trigger) *manifest {
+	made := r.past.brokers[m]
+	if made == nil {
+		made = &manifest{
 			report: report{file: m.file, line: m.line, ref: t.broker.ref()}, key: t.broker.key(), apiVersion: eventingGroup + "/v1",
 			generation: 1, root: field{node: &node{kind: mapNode, line: m.line}, line: m.line}, made: m,
 		}
-		body := decodeBroker(&decoder{manifest: made, settings: r.settings})
-		if !body.(*broker).known {
-			continue // Brokers without a class are another program's
-		}
-		made.body = body
-		r.index[made.key] = made
-		r.objects = append(r.objects, made)
-		added = true
+		made.body = decodeBroker(&decoder{manifest: made, settings: r.settings})
 	}
-	if added {
-		r.sort()
-	}
+	r.brokers[m] = made
+	return made
 }
 
 // lose takes an object out that is in error for a reason that shows only among
@@ -89,14 +149,14 @@ func (r *resolver) names() {
 	for _, m := range r.objects {
 		switch body := m.body.(type) {
 		case *broker:
-			r.homes[m] = r.brokerHome(m, body)
+			r.settle(m, r.brokerHome(m, body))
 			if url := r.ingress(m); url != "" {
 				r.addresses[url] = true
 			}
 		case *channel:
-			r.homes[m] = r.channelHome(m, body)
+			r.settle(m, r.channelHome(m, body))
 		case *kafkaSink:
-			r.homes[m] = r.sinkHome(m, body)
+			r.settle(m, r.sinkHome(m, body))
 		case *trigger:
 			r.groups[m] = r.name(m, r.settings.triggerGroups, nil)
 		case *kafkaSource:
@@ -185,7 +245,7 @@ func (r *resolver) backing(m *manifest, c *channel) *manifest {
 	if c.template == nil {
 		return nil
 	}
-	behind := r.index[key{messagingGroup, c.template.kind, m.namespace, m.name}]
+	behind := r.object(key{messagingGroup, c.template.kind, m.namespace, m.name})
 	if behind == nil {
 		return nil
 	}
@@ -197,7 +257,7 @@ func (r *resolver) backing(m *manifest, c *channel) *manifest {
 
 // fronted tells whether a Channel's manifest stands before this channel.
 func (r *resolver) fronted(m *manifest) bool {
-	front := r.index[key{messagingGroup, kindChannel, m.namespace, m.name}]
+	front := r.object(key{messagingGroup, kindChannel, m.namespace, m.name})
 	if front == nil || front == m {
 		return false
 	}
@@ -236,7 +296,7 @@ func ingressPath(m *manifest) string {
 
 // flowIngress is the address of a Sequence or Parallel: that of its first
 // channel.
-func (r *resolver) flowIngress(m *manifest) string { return r.ingress(r.flows[m].channels[0]) }
+func (r *resolver) flowIngress(m *manifest) string { return r.ingress(r.flow(m).channels[0]) }
 
 // ingress is the address of an object; empty when nobody said where the ingress
 // is.

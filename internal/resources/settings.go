@@ -3,6 +3,7 @@ package resources
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -60,6 +61,7 @@ func newSettings(o Options) (*settings, error) {
 	o.RetryBackoffMax = cmp.Or(o.RetryBackoffMax, 10*time.Minute)
 	o.Concurrency = cmp.Or(o.Concurrency, 100)
 	o.IngressURL = strings.TrimSuffix(o.IngressURL, "/")
+	o.ServiceURLs = maps.Clone(o.ServiceURLs) // kurier dev adds to it
 	s := &settings{options: o, bootstrap: cluster(o.Bootstrap), pingLimit: -1, expressions: &expressions{checked: map[string]error{}}, features: features{deliveryTimeout: true, deliveryRetryAfter: true}}
 	s.brokerTopics, s.channelTopics, s.triggerGroups = defaultNames()
 	var err error

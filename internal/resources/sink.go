@@ -34,7 +34,7 @@ func decodeKafkaSink(d *decoder) any {
 	default:
 		d.servers(servers)
 	}
-	if !topicName.MatchString(s.topic) {
+	if !isTopicName(s.topic) {
 		details := ""
 		if s.topic != "" {
 			details = topicRule

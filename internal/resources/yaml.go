@@ -7,6 +7,7 @@ import (
 	"io"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,26 +53,18 @@ func (f *fault) text() string {
 // segmentSize is how much YAML one goroutine takes at a time.
 const segmentSize = 256 << 10
 
-// parseYAML reads every document of a file, large files in several parts at
-// once. A broken document does not hide those around it.
+// parsed is what a part of a file was read as.
+type parsed struct {
+	documents []document
+	broken    []fault
+	aliased   bool // aliases were followed
+}
+
+// parseYAML reads every document of a text. A broken document does not hide
+// those around it.
 func parseYAML(data []byte) (documents []document, broken []fault) {
-	parts := segments(data, segmentSize)
-	type result struct {
-		documents []document
-		broken    []fault
-	}
-	results := make([]result, len(parts))
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, part := range parts {
-		group.Go(func() error {
-			results[i].documents, results[i].broken = part.parse()
-			return nil
-		})
-	}
-	_ = group.Wait() // no part fails
-	for _, r := range results {
-		documents, broken = append(documents, r.documents...), append(broken, r.broken...)
+	for _, part := range parseAll(segments(data, 1)) {
+		documents, broken = append(documents, part.documents...), append(broken, part.broken...)
 	}
 	return documents, broken
 }
@@ -79,16 +72,18 @@ func parseYAML(data []byte) (documents []document, broken []fault) {
 // segment is a part of a file that holds whole documents.
 type segment struct {
 	data   []byte
+	at     int // where it begins
 	before int // lines of the file before it
 }
 
 // segments cuts data before lines that begin a document, into parts of at least
-// size bytes. Such a line cannot stand inside a document, and what anchors name
-// ends with it. A file with directives or explicit ends is left whole.
+// size bytes that hold more than comments. Such a line cannot stand inside a
+// document, and what anchors name ends with it. A file with directives or
+// explicit ends is left whole.
 func segments(data []byte, size int) []segment {
 	whole := []segment{{data: data}}
 	var parts []segment
-	start, before, line := 0, 0, 0
+	start, before, line, content := 0, 0, 0, false
 	for at := 0; at < len(data); line++ {
 		end := len(data)
 		if i := bytes.IndexByte(data[at:], '\n'); i >= 0 {
@@ -98,13 +93,15 @@ func segments(data []byte, size int) []segment {
 		switch {
 		case text[0] == '%' || bytes.HasPrefix(text, []byte("...")):
 			return whole
-		case at-start >= size && begins(text):
-			parts = append(parts, segment{data[start:at], before})
+		case content && at-start >= size && begins(text):
+			parts = append(parts, segment{data[start:at], start, before})
 			start, before = at, line
+		default:
+			content = content || !comment(text)
 		}
 		at = end
 	}
-	return append(parts, segment{data[start:], before})
+	return append(parts, segment{data[start:], start, before})
 }
 
 // begins tells whether a line begins a document.
@@ -113,43 +110,90 @@ func begins(line []byte) bool {
 	return ok && (len(rest) == 0 || strings.IndexByte(" \t\r\n", rest[0]) >= 0)
 }
 
-// parse reads the documents of a segment; when one is broken, each by itself.
-func (s segment) parse() (documents []document, broken []fault) {
-	documents, failed := parseStream(s.data)
-	if failed == nil {
-		s.place(documents)
-		return documents, nil
-	}
-	single := segments(s.data, 1)
-	if len(single) == 1 {
-		failed.shift(s.before)
-		s.place(documents)
-		return documents, []fault{*failed}
-	}
-	documents = nil
-	for _, one := range single {
-		one.before += s.before
-		inner, faults := one.parse()
-		documents, broken = append(documents, inner...), append(broken, faults...)
-	}
-	return documents, broken
+// comment tells whether a line says nothing.
+func comment(line []byte) bool {
+	text := bytes.TrimSpace(line)
+	return len(text) == 0 || text[0] == '#'
 }
 
-// place counts lines from the beginning of the file.
-func (s segment) place(documents []document) {
-	if s.before == 0 {
+// parseAll reads parts of one file, each for itself, as many at once as there
+// are processors.
+func parseAll(parts []segment) []parsed {
+	results := make([]parsed, len(parts))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for from := 0; from < len(parts); {
+		to, size := from+1, len(parts[from].data)
+		for to < len(parts) && size < segmentSize && parts[to].at == parts[to-1].at+len(parts[to-1].data) {
+			size += len(parts[to].data)
+			to++
+		}
+		run, into := parts[from:to], results[from:to]
+		group.Go(func() error {
+			parseRun(run, into)
+			return nil
+		})
+		from = to
+	}
+	_ = group.Wait() // no part fails
+	return results
+}
+
+// parseRun reads parts that follow one another in one go; when that does not
+// find one document in each, each by itself.
+func parseRun(run []segment, into []parsed) {
+	first, last := run[0], run[len(run)-1]
+	all := first.data[: last.at+len(last.data)-first.at : last.at+len(last.data)-first.at]
+	documents, failed, aliased := parseStream(all)
+	if failed == nil && len(documents) == len(run) && len(run) > 1 {
+		place(documents, first.before)
+		for i := range documents {
+			into[i] = parsed{documents: documents[i : i+1 : i+1], aliased: aliased}
+		}
 		return
 	}
-	for _, d := range documents {
-		d.root.shift(s.before)
-		for i := range d.faults {
-			d.faults[i].shift(s.before)
+	for i, part := range run {
+		if len(run) > 1 {
+			documents, failed, aliased = parseStream(part.data)
+		}
+		place(documents, part.before)
+		into[i] = parsed{documents: documents, aliased: aliased}
+		if failed != nil {
+			failed.shift(part.before)
+			into[i].broken = []fault{*failed}
 		}
 	}
 }
 
-// parseStream reads documents one after the other, up to a broken one.
-func parseStream(data []byte) (documents []document, broken *fault) {
+// place counts lines from the beginning of the file.
+func place(documents []document, before int) {
+	if before == 0 {
+		return
+	}
+	for _, d := range documents {
+		d.root.shift(before)
+		for i := range d.faults {
+			d.faults[i].shift(before)
+		}
+	}
+}
+
+// moved is the same part some lines further down.
+func (p parsed) moved(lines int) parsed {
+	next := parsed{documents: make([]document, len(p.documents)), broken: slices.Clone(p.broken)}
+	for i, d := range p.documents {
+		next.documents[i] = document{root: d.root.clone(), faults: slices.Clone(d.faults)}
+	}
+	place(next.documents, lines)
+	for i := range next.broken {
+		next.broken[i].shift(lines)
+	}
+	return next
+}
+
+// parseStream reads documents one after the other, up to a broken one; aliased
+// tells that it followed aliases.
+func parseStream(data []byte) (documents []document, broken *fault, aliased bool) {
 	line := 1
 	defer func() {
 		if r := recover(); r != nil { // the parser's own bugs end with the file
@@ -162,10 +206,10 @@ func parseStream(data []byte) (documents []document, broken *fault) {
 		var parsed yaml.Node
 		err := decoder.Decode(&parsed)
 		if errors.Is(err, io.EOF) {
-			return documents, nil
+			return documents, nil, budget < maxAliased
 		}
 		if err != nil {
-			return documents, yamlFault(err, line)
+			return documents, yamlFault(err, line), budget < maxAliased
 		}
 		line = max(parsed.Line, 1)
 		reader := yamlReader{budget: &budget}
