@@ -8,17 +8,19 @@ import (
 
 // plan puts everything together.
 func (r *resolver) plan() *Plan {
-	p := &Plan{Objects: slices.Grow([]*Object(nil), len(r.objects))}
+	p := &Plan{}
 	topics := make(map[owned]Topic, len(r.homes))
-	for _, m := range r.objects {
-		part := r.part(m)
-		p.Objects = append(p.Objects, part.object)
-		p.Targets = append(p.Targets, part.targets...)
-		p.Consumers = append(p.Consumers, part.consumers...)
-		p.Pings = append(p.Pings, part.pings...)
-		p.Flows = append(p.Flows, part.flows...)
-		p.Services = append(p.Services, part.services...)
-		r.problems = append(r.problems, part.problems...)
+	parts := make([]*part, len(r.objects))
+	targets, consumers := 0, 0
+	for i, m := range r.objects {
+		parts[i] = r.part(m)
+		targets, consumers = targets+len(parts[i].targets), consumers+len(parts[i].consumers)
+	}
+	p.Objects = slices.Grow(p.Objects, len(parts))
+	p.Targets, p.Consumers = slices.Grow(p.Targets, targets), slices.Grow(p.Consumers, consumers)
+	for i, m := range r.objects {
+		p.add(parts[i])
+		r.problems = append(r.problems, parts[i].problems...)
 		if s, ok := m.body.(*kafkaSource); ok {
 			for _, topic := range s.topics {
 				addTopic(topics, &home{cluster: r.cluster(s.servers), topic: topic}, m.ref)
@@ -31,6 +33,15 @@ func (r *resolver) plan() *Plan {
 	p.Topics = sortedTopics(topics)
 	r.dependencies(p)
 	return p
+}
+
+func (p *Plan) add(one *part) {
+	p.Objects = append(p.Objects, one.object)
+	p.Targets = append(p.Targets, one.targets...)
+	p.Consumers = append(p.Consumers, one.consumers...)
+	p.Pings = append(p.Pings, one.pings...)
+	p.Flows = append(p.Flows, one.flows...)
+	p.Services = append(p.Services, one.services...)
 }
 
 // planOne plans a single object.
@@ -68,7 +79,7 @@ func addTopic(topics map[owned]Topic, h *home, owner Ref) {
 	if len(h.blocked) > 0 {
 		return
 	}
-	name := owned{"topic", h.cluster, h.topic}
+	name := owned{aTopic, h.cluster, h.topic}
 	topic := h.spec
 	topic.Cluster, topic.Name, topic.Owner = h.cluster, h.topic, owner
 	if there, ok := topics[name]; !ok || topic.Create && !there.Create {

@@ -1,7 +1,19 @@
 package resources
 
 // owned is a name that one object alone may have on a cluster.
-type owned struct{ what, cluster, name string }
+type owned struct {
+	what          ownedKind
+	cluster, name string
+}
+
+type ownedKind int
+
+const (
+	aTopic ownedKind = iota
+	aGroup
+)
+
+func (k ownedKind) String() string { return [...]string{aTopic: "topic", aGroup: "consumer group"}[k] }
 
 // conflicts finds objects that would share what must be their own: a topic that
 // Kurier makes, a consumer group (MF-8). After a reload the one that had it
@@ -9,28 +21,41 @@ type owned struct{ what, cluster, name string }
 func (r *resolver) conflicts() {
 	for _, m := range r.objects {
 		if h := r.homes[m]; h != nil && h.spec.Create && !r.fronted(m) {
-			r.claim(owned{"topic", h.cluster, h.topic}, m)
+			r.claim(owned{aTopic, h.cluster, h.topic}, m)
 		}
 	}
-	for _, m := range r.objects {
-		if source := r.source(m); source != nil && r.groups[m] != "" {
-			r.claim(owned{"consumer group", r.homes[source].cluster, r.groups[m]}, m)
-		}
-		if s, ok := m.body.(*kafkaSource); ok && r.groups[m] != "" {
-			r.claim(owned{"consumer group", r.cluster(s.servers), r.groups[m]}, m)
+	readers := r.readers()
+	for _, reader := range readers {
+		r.claim(owned{aGroup, reader.cluster, r.groups[reader.manifest]}, reader.manifest)
+	}
+	for _, reader := range readers {
+		for _, topic := range reader.topics {
+			r.checkDeadLetterTopic(reader.manifest, reader.cluster, topic)
 		}
 	}
+}
+
+// reader is an object with a consumer group, and what it reads.
+type reader struct {
+	manifest *manifest
+	cluster  string
+	topics   []string
+}
+
+func (r *resolver) readers() []reader {
+	all := make([]reader, 0, len(r.groups))
 	for _, m := range r.objects {
-		if source := r.source(m); source != nil && r.groups[m] != "" {
+		if r.groups[m] == "" {
+			continue
+		}
+		if s, ok := m.body.(*kafkaSource); ok {
+			all = append(all, reader{m, r.cluster(s.servers), s.topics})
+		} else if source := r.source(m); source != nil {
 			h := r.homes[source]
-			r.checkDeadLetterTopic(m, h.cluster, h.topic)
-		}
-		if s, ok := m.body.(*kafkaSource); ok && r.groups[m] != "" {
-			for _, topic := range s.topics {
-				r.checkDeadLetterTopic(m, r.cluster(s.servers), topic)
-			}
+			all = append(all, reader{m, h.cluster, []string{h.topic}})
 		}
 	}
+	return all
 }
 
 // claim gives name to m, or reports who has it.
@@ -44,7 +69,7 @@ func (r *resolver) claim(name owned, m *manifest) {
 		first, m = m, first
 		r.owners[name] = first
 	}
-	r.lose(m, m.line, name.what+" "+quoted(name.name)+" is that of "+first.ref.String()+" already",
+	r.lose(m, m.line, name.what.String()+" "+quoted(name.name)+" is that of "+first.ref.String()+" already",
 		first.ref.String()+" is in "+first.place()+"; give one of them another name", "metadata.name")
 }
 
@@ -52,7 +77,7 @@ func (r *resolver) claim(name owned, m *manifest) {
 // that an object reads.
 func (r *resolver) checkDeadLetterTopic(m *manifest, cluster, source string) {
 	topic, wrong := r.deadLetterTopic(m, source)
-	owner := r.owners[owned{"topic", cluster, topic}]
+	owner := r.owners[owned{aTopic, cluster, topic}]
 	switch {
 	case wrong != "":
 		r.lose(m, m.line, "no usable name for the dead letter topic: "+quoted(topic),
