@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"kurier.dev/kurier/consumer"
@@ -239,18 +240,22 @@ func (p *process) waits(c *resources.Consumer) []resources.Condition {
 // dependencyReady tells whether the object a Trigger depends on is there and
 // has nothing against it.
 func (p *process) dependencyReady(plan *resources.Plan, ref resources.Ref) bool {
-	for _, object := range plan.Objects {
-		if object.Ref != ref {
-			continue
-		}
-		for _, condition := range object.Conditions {
-			if condition.Status == resources.False {
-				return false
-			}
-		}
-		return true
+	object := plan.Object(ref)
+	return object != nil && !slices.ContainsFunc(object.Conditions, func(c resources.Condition) bool { return c.Status == resources.False })
+}
+
+// clustersOf are the keys of the clusters that a plan needs.
+func (p *process) clustersOf(plan *resources.Plan) map[string]bool {
+	keys := map[string]bool{}
+	for i := range plan.Topics {
+		keys[p.clusters.key(plan.Topics[i].Cluster)] = true
 	}
-	return false
+	for i := range plan.Consumers {
+		if c := &plan.Consumers[i]; c.Topic != "" && c.Group != "" {
+			keys[p.clusters.key(c.Cluster)] = true
+		}
+	}
+	return keys
 }
 
 // pings are the sources that can fire.

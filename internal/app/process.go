@@ -262,7 +262,8 @@ func (p *process) publish(ctx context.Context) {
 		p.wantedPlan = plan
 		p.topology.set(p.wantedBy(plan))
 	}
-	complete := len(p.missing(plan)) == 0 // asked first: what comes meanwhile is published by the next round
+	// Asked first: what comes meanwhile is published by the next round.
+	complete := p.published.Load() || len(p.missing(plan)) == 0
 	// Asked before the routes: a group that is pinned between the two questions
 	// would otherwise join in this round, and its Trigger be Ready, while its
 	// Broker answers 503 until the next one.

@@ -27,7 +27,7 @@ func (p *process) Ready() []string {
 	defer cancel()
 	plan := p.manifests.plan()
 	var reasons []string
-	for key := range p.wantedBy(plan) {
+	for key := range p.clustersOf(plan) {
 		if err := p.clusters.get(key).Ping(ctx); err != nil {
 			reasons = append(reasons, fmt.Sprintf("Kafka at %s does not answer: %v", key, err))
 		}
@@ -40,11 +40,12 @@ func (p *process) Ready() []string {
 
 // view is what one answer of Status is made of.
 type view struct {
-	p     *process
-	plan  *resources.Plan
-	look  *groupLook
-	fresh bool                             // look is of this moment
-	ready map[resources.Ref]*status.Object // finished objects, for those that depend on them
+	p      *process
+	plan   *resources.Plan
+	look   *groupLook
+	fresh  bool                             // look is of this moment
+	ready  map[resources.Ref]*status.Object // finished objects, for those that depend on them
+	errors map[resources.Ref][]string       // what is wrong in the files
 }
 
 // Status returns every object with what the manifests, Kafka and the running
@@ -55,6 +56,10 @@ func (p *process) Status(ctx context.Context) ([]status.Object, error) {
 	}
 	v := &view{p: p, plan: p.manifests.plan(), ready: map[resources.Ref]*status.Object{}}
 	v.look, v.fresh = p.groups.get(ctx, v.plan)
+	v.errors = map[resources.Ref][]string{}
+	for _, problem := range v.plan.Errors {
+		v.errors[problem.Ref] = append(v.errors[problem.Ref], problem.String())
+	}
 	targets, consumers := map[resources.Ref]*resources.Target{}, map[resources.Ref][]*resources.Consumer{}
 	for i := range v.plan.Targets {
 		targets[v.plan.Targets[i].Ref] = &v.plan.Targets[i]
@@ -118,13 +123,7 @@ func (v *view) base(o *resources.Object) status.Object {
 
 // manifestErrors says that the file now holds something else than what runs.
 func (v *view) manifestErrors(object *status.Object, ref resources.Ref) {
-	var problems []string
-	for _, problem := range v.plan.Errors {
-		if problem.Ref == ref {
-			problems = append(problems, problem.String())
-		}
-	}
-	if len(problems) > 0 {
+	if problems := v.errors[ref]; len(problems) > 0 {
 		object.SetCondition(status.Condition{
 			Type: "ManifestAccepted", Status: status.False, Severity: status.SeverityInfo, Reason: "ManifestInError",
 			Message: "the last good version is active; " + strings.Join(problems, "; "),

@@ -61,7 +61,8 @@ type topology struct {
 	want    map[string]*wanted
 	workers map[string]chan struct{} // wakes the worker of a cluster
 	topics  map[place]kafka.TopicResult
-	pins    map[wantedGroup]error // nil: pinned
+	checked map[place]kafka.TopicSpec // what a usable topic was last compared with
+	pins    map[wantedGroup]error     // nil: pinned
 	running sync.WaitGroup
 	ctx     context.Context
 }
@@ -70,7 +71,7 @@ type topology struct {
 func (t *topology) start(ctx context.Context) {
 	t.ctx = ctx
 	t.want, t.workers = map[string]*wanted{}, map[string]chan struct{}{}
-	t.topics, t.pins = map[place]kafka.TopicResult{}, map[wantedGroup]error{}
+	t.topics, t.checked, t.pins = map[place]kafka.TopicResult{}, map[place]kafka.TopicSpec{}, map[wantedGroup]error{}
 }
 
 // set replaces what is wanted, by cluster key, and wakes the workers.
@@ -112,11 +113,18 @@ func (t *topology) pinned(group wantedGroup) (bool, error) {
 }
 
 // work converges one cluster: at once when the wanted set changes, with a
-// growing pause while something fails, now and then otherwise.
+// growing pause while something fails, now and then otherwise. Topics that are
+// fine are asked about only now and then: there may be thousands, and what is
+// new should not wait for them.
 func (t *topology) work(key string, wake <-chan struct{}) {
 	pause := 250 * time.Millisecond
+	var last time.Time // of the last look at everything
 	for {
-		complete := t.pass(key)
+		everything := time.Since(last) >= recheck
+		if everything {
+			last = time.Now()
+		}
+		complete := t.pass(key, everything)
 		next := recheck
 		if complete {
 			pause = 250 * time.Millisecond
@@ -137,8 +145,9 @@ func (t *topology) work(key string, wake <-chan struct{}) {
 	}
 }
 
-// pass does what can be done now and reports whether that is everything.
-func (t *topology) pass(key string) bool {
+// pass does what can be done now and reports whether that is everything. Unless
+// it is told to look at everything, topics that are fine count as they are.
+func (t *topology) pass(key string, everything bool) bool {
 	t.mu.Lock()
 	want := t.want[key]
 	t.mu.Unlock()
@@ -149,8 +158,8 @@ func (t *topology) pass(key string) bool {
 	if err := cluster.WaitReady(t.ctx); err != nil {
 		return false
 	}
-	complete := t.ensure(key, cluster, want.specs(t.single))
-	complete = t.ensure(key, cluster, t.deadLetterSpecs(key, want)) && complete
+	complete := t.ensure(key, cluster, t.open(key, want.specs(t.single), everything))
+	complete = t.ensure(key, cluster, t.open(key, t.deadLetterSpecs(key, want), everything)) && complete
 	return t.pin(key, cluster, want) && complete
 }
 
@@ -194,6 +203,22 @@ func (t *topology) deadLetterSpecs(key string, want *wanted) []kafka.TopicSpec {
 	return specs
 }
 
+// open are the topics that must be asked about.
+func (t *topology) open(key string, specs []kafka.TopicSpec, everything bool) []kafka.TopicSpec {
+	if everything {
+		return specs
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.DeleteFunc(specs, func(spec kafka.TopicSpec) bool {
+		at := place{key, spec.Name}
+		topic, known := t.topics[at]
+		was, compared := t.checked[at]
+		return known && compared && topic.Err == nil && was.Partitions == spec.Partitions && was.Replication == spec.Replication &&
+			was.Create == spec.Create && maps.Equal(was.Config, spec.Config)
+	})
+}
+
 func (t *topology) firstUsable(key string, topics []string) (kafka.TopicResult, bool) {
 	for _, name := range topics {
 		if topic, ok := t.topic(key, name); ok && topic.Err == nil {
@@ -214,11 +239,13 @@ func (t *topology) ensure(key string, cluster *kafka.Cluster, specs []kafka.Topi
 	complete, changed := true, false
 	var created []string
 	t.mu.Lock()
-	for name, result := range results {
+	for _, spec := range specs {
+		name, result := spec.Name, results[spec.Name]
 		at := place{key, name}
 		old, known := t.topics[at]
 		if e, ok := asTopicError(result.Err); ok && e.Temporary() && known && old.Err == nil {
 			complete = false // Kafka stutters: what was usable stays so until it says otherwise
+			delete(t.checked, at)
 			continue
 		}
 		changed = changed || !known || old.Info != result.Info || fmt.Sprint(old.Err) != fmt.Sprint(result.Err)
@@ -233,7 +260,7 @@ func (t *topology) ensure(key string, cluster *kafka.Cluster, specs []kafka.Topi
 				created = append(created, fmt.Sprintf("%s (%d partitions, replication %d)", name, result.Info.Partitions, result.Info.Replication))
 			}
 		}
-		t.topics[at] = result
+		t.topics[at], t.checked[at] = result, spec
 	}
 	t.mu.Unlock()
 	if len(created) > 0 {

@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +47,15 @@ type Plan struct {
 
 	memory *memory // what Reload needs to know of this Plan
 	read   int     // objects in the files, those in error included
+}
+
+// Object finds an object by its Ref; nil when there is none.
+func (p *Plan) Object(ref Ref) *Object {
+	i, found := slices.BinarySearchFunc(p.Objects, ref, func(o *Object, ref Ref) int { return compareRefs(o.Ref, ref) })
+	if !found {
+		return nil
+	}
+	return p.Objects[i]
 }
 
 // Object is one manifest, defaulted, with the part of its status that is known
