@@ -62,6 +62,9 @@ func (a *account) close() {
 	b.unblock(a)
 }
 
+// most is the Buffer's bound.
+func (a *account) most() int64 { return a.buffer.limit }
+
 // add accounts for n bytes, or gives them back when n is negative.
 func (a *account) add(n int64) {
 	a.used.Add(n)

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"kurier.dev/kurier/offsets"
 )
 
 // engine schedules the records of all partitions of one consumer. It knows no
@@ -45,11 +47,14 @@ type engine struct {
 	waiting  waitHeap
 	held     int
 	running  int
-	workers  workers
-	timer    *time.Timer
-	timerDue time.Time // zero: not set
-	wakes    uint64
-	closed   bool
+	// Bytes of parked records, and whether a partition may wait for fewer.
+	parkedBytes int64
+	parkedFull  bool
+	workers     workers
+	timer       *time.Timer
+	timerDue    time.Time // zero: not set
+	wakes       uint64
+	closed      bool
 
 	settled, skipped, handlerErrors atomic.Int64
 }
@@ -106,7 +111,7 @@ func (e *engine) arrive(p *partition, records []*Record) {
 
 // offer puts a partition in the feed when its next record may be admitted.
 func (e *engine) offer(p *partition) {
-	if !p.inFeed && p.admissible(e.order) {
+	if !p.inFeed && e.admissible(p) {
 		e.feed.push(p)
 	}
 }
@@ -116,27 +121,30 @@ func (e *engine) offer(p *partition) {
 func (e *engine) admit(p *partition) *lane {
 	var freed, skipped, refused int64
 	defer func() { e.passedBy(p, freed, skipped, refused) }()
-	for p.admissible(e.order) {
+	for e.admissible(p) {
 		rec := p.backlog.pop()
-		if !p.tracker.Track(rec.Offset) {
+		standing, wanted := e.track(p, rec)
+		if standing == offsets.Settled {
 			freed += rec.size
 			skipped++
 			continue
 		}
-		attempts := p.tracker.Attempts(rec.Offset)
-		if attempts == 0 && e.wants != nil && !e.wants(rec) {
-			p.tracker.Done(rec.Offset)
+		if !wanted {
 			freed += rec.size
 			refused++
 			continue
 		}
 		en := newEntry(rec)
-		en.d.Attempts = attempts
+		en.d.Attempts = p.tracker.Attempts(rec.Offset)
 		en.d.Leased = e.mayStart
 		p.link(en)
 		l := p.lane(e.order, en)
 		l.push(en)
+		if standing == offsets.Parked {
+			e.park(l, en)
+		}
 		if l.state == laneIdle {
+			e.comeUp(l)
 			return l
 		}
 	}
@@ -282,6 +290,7 @@ func (e *engine) settle(l *lane) {
 	}
 	p.unlink(en)
 	l.pop()
+	e.comeUp(l)
 	if l.keyed && l.head == nil {
 		delete(p.keys, l.key)
 	}
@@ -316,6 +325,7 @@ func (e *engine) setOrder(o Order) {
 func (e *engine) rebuild(p *partition) {
 	p.relane = false
 	p.keys, p.line = nil, nil
+	e.comeUpAll(p)
 	var lanes []*lane
 	for en := p.oldest; en != nil; en = en.newer {
 		l := p.lane(e.order, en)
@@ -366,7 +376,9 @@ func (e *engine) release(p *partition) {
 		delete(e.parts, p.id)
 	}
 	e.charge(p, -p.bytes)
+	e.countParked(p, -p.parkedBytes)
 	p.oldest, p.newest, p.keys, p.line = nil, nil, nil, nil
+	e.dispatch()
 }
 
 // unschedule takes all lanes of a partition out of the lists, but for those in

@@ -8,6 +8,7 @@ import "time"
 type entry struct {
 	d            Delivery
 	size         int64  // bytes accounted to the Buffer
+	parked       bool   // the Tracker keeps its offset out of the map
 	next         *entry // in the lane
 	older, newer *entry
 
@@ -50,6 +51,7 @@ type lane struct {
 	part       *partition
 	head, tail *entry
 	n          int
+	parked     int // of n
 	key        string
 	keyed      bool // in partition.keys
 

@@ -35,6 +35,7 @@ type partition struct {
 	inFlight       int
 	waiting        int
 	bytes          int64 // of all records held
+	parkedBytes    int64 // of those that are parked
 	inFeed         bool
 	nextFed        *partition // in engine.feed
 	relane         bool       // an order was changed: start nothing until what is in flight ended
@@ -129,31 +130,35 @@ func (p *partition) lane(order Order, en *entry) *lane {
 	return &en.alone
 }
 
-// leastKeyLimit is half of the smallest window that a Tracker has: one key takes
-// at most half of the window, and that much in any case.
+// leastKeyLimit is half of the smallest window that a Tracker has: where a key's
+// records cannot be parked it takes at most half of the window, and that much in
+// any case.
 const leastKeyLimit = 64
 
 // admissible says whether the next record of the backlog may become part of the
 // window, and notes in full when only the window forbids it.
-func (p *partition) admissible(order Order) bool {
+func (e *engine) admissible(p *partition) bool {
 	p.full = false
 	next := p.backlog.head()
 	if next == nil || p.stopping || p.relane {
 		return false
 	}
-	if order == Ordered {
+	if e.order == Ordered {
 		// Behind a record in flight or waiting nothing can start, so the rest
 		// stays in the backlog and the commit needs no map.
 		return p.oldest == nil
 	}
-	p.full = !p.tracker.Fits(next.Offset) || (order == OrderedByKey && p.keyHasHalf(next.Key))
+	if e.parks(p, next) {
+		return true
+	}
+	p.full = !p.tracker.Fits(next.Offset) || (e.order == OrderedByKey && p.keyHasHalf(next.Key))
 	return !p.full
 }
 
 // keyHasHalf says whether the records of a key fill half of the window.
 func (p *partition) keyHasHalf(key []byte) bool {
 	l := p.keys[string(key)]
-	return key != nil && l != nil && l.n >= leastKeyLimit && l.n >= p.tracker.Capacity()/2
+	return key != nil && l != nil && l.n-l.parked >= leastKeyLimit && l.n-l.parked >= p.tracker.Capacity()/2
 }
 
 // lag counts the partition's records that are not settled. Offsets that are

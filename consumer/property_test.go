@@ -41,6 +41,7 @@ func TestEngineProperties(t *testing.T) {
 					m.engine.setOrder(Order(rapid.IntRange(0, 2).Draw(t, "order")))
 					synctest.Wait()
 				},
+				"flood": func(t *rapid.T) { m.flood(t) },
 				"limit": func(t *rapid.T) {
 					m.engine.setLimit(rapid.IntRange(1, 6).Draw(t, "limit"))
 					synctest.Wait()
@@ -121,7 +122,7 @@ func (p *modelPart) knows(offset int64) int {
 	t, _ := offsets.Decode(p.stored.Offset, p.stored.Metadata, 0)
 	for _, rec := range p.log {
 		if rec.Offset >= p.stored.Offset {
-			t.Track(rec.Offset)
+			t.Track(rec.Offset, rec.Key)
 		}
 	}
 	return t.Attempts(offset)
@@ -142,6 +143,27 @@ func (m *model) feedSome(t *rapid.T) {
 			rec.Key = []byte(k)
 		}
 		recs = append(recs, rec)
+	}
+	p.log = append(p.log, recs...)
+	m.arrive(p, recs)
+}
+
+// flood lets many records of few keys arrive, so that some are parked.
+func (m *model) flood(t *rapid.T) {
+	p := m.parts[int32(rapid.IntRange(0, 1).Draw(t, "partition"))]
+	if len(p.log) > 2000 {
+		t.Skip("enough")
+	}
+	next := int64(0)
+	if n := len(p.log); n > 0 {
+		next = p.log[n-1].Offset + 1
+	}
+	keys := rapid.SampledFrom([][]string{{"a"}, {"a", "b"}, {"a", "a", "c"}}).Draw(t, "keys")
+	var recs []*sarama.ConsumerMessage
+	for i := range parkBehind * 3 {
+		recs = append(recs, &sarama.ConsumerMessage{
+			Topic: "t", Partition: p.part.id, Offset: next + int64(i), Key: []byte(keys[i%len(keys)]),
+		})
 	}
 	p.log = append(p.log, recs...)
 	m.arrive(p, recs)
@@ -253,7 +275,7 @@ func (m *model) check(t *rapid.T) {
 			t.Fatal(err)
 		}
 		for _, rec := range p.log {
-			done := rec.Offset < p.stored.Offset || !known.Track(rec.Offset)
+			done := rec.Offset < p.stored.Offset || known.Track(rec.Offset, rec.Key) == offsets.Settled
 			if done && !p.settled[rec.Offset] {
 				t.Fatalf("partition %d: the commit %+v claims the unsettled record %d", id, p.stored, rec.Offset)
 			}

@@ -43,7 +43,7 @@ func Decode(frontier int64, metadata string, topic TopicHash) (*Tracker, error) 
 	if err != nil {
 		return t, err
 	}
-	t.known, t.pending = m.end, m.entries
+	t.known, t.pending, t.groups = m.end, append(m.inside.entries, m.beyond.entries...), m.groups
 	if topic == 0 {
 		t.topic = m.topic
 	}
@@ -52,9 +52,16 @@ func Decode(frontier int64, metadata string, topic TopicHash) (*Tracker, error) 
 
 // view is what metadata tells.
 type view struct {
-	topic   TopicHash
-	end     int64 // of the map
-	entries []entry
+	topic          TopicHash
+	end            int64 // of what is known
+	inside, beyond part
+	groups         []group
+}
+
+// part is the map before, or behind, the beginning of the first group.
+type part struct {
+	entries  []entry
+	attempts []byte // nil: none
 }
 
 func readMetadata(frontier int64, metadata string, topic TopicHash) (view, error) {
@@ -99,7 +106,6 @@ func readEnvelope(metadata string) ([]byte, error) {
 
 // readSections reads what follows the fixed bytes.
 func (v *view) readSections(frontier int64, b []byte, version byte) error {
-	var attempts []byte
 	for len(b) > 0 {
 		id, n := binary.Uvarint(b)
 		if n <= 0 {
@@ -112,48 +118,91 @@ func (v *view) readSections(frontier int64, b []byte, version byte) error {
 		}
 		content := b[m : m+int(length)]
 		b = b[m+int(length):]
+		var err error
 		switch id {
 		case sectionMap:
-			if err := v.readMap(frontier, content, version); err != nil {
-				return err
-			}
+			v.inside.entries, v.end, err = readMap(frontier, content, version)
 		case sectionAttempts:
-			attempts = content
+			v.inside.attempts = content
+		case sectionBeyond:
+			err = v.readBeyond(frontier, content, version)
+		case sectionBeyondAttempts:
+			v.beyond.attempts = content
+		}
+		if err != nil {
+			return err
 		}
 	}
-	if attempts == nil {
+	if err := v.inside.readAttempts(version); err != nil {
+		return err
+	}
+	return v.beyond.readAttempts(version)
+}
+
+// readAttempts sets the counts of a part. Counts in a coding that only a later
+// version knows are not known; the positions are good all the same.
+func (p *part) readAttempts(version byte) error {
+	if p.attempts == nil {
 		return nil
 	}
-	// Attempts in a coding that only a later version knows are not known; the
-	// positions are good all the same.
-	if ok, known := readAttempts(attempts, v.entries); !ok && (known || version <= minor) {
+	if ok, known := readAttempts(p.attempts, p.entries); !ok && (known || version <= minor) {
 		return fmt.Errorf("%w: counts of attempts", ErrFormat)
 	}
 	return nil
 }
 
-// readMap reads the section of the positions.
-func (v *view) readMap(frontier int64, b []byte, version byte) error {
+// readMap reads positions.
+func readMap(frontier int64, b []byte, version byte) (entries []entry, end int64, err error) {
 	count, n := binary.Uvarint(b)
 	if n <= 0 {
-		return fmt.Errorf("%w: the map has no count", ErrFormat)
+		return nil, 0, fmt.Errorf("%w: the map has no count", ErrFormat)
 	}
 	length, m := binary.Uvarint(b[n:])
 	if m <= 0 || length > math.MaxInt64 || frontier > math.MaxInt64-int64(length) || count > min(length, maxEntries) {
-		return fmt.Errorf("%w: the map has no valid end", ErrFormat)
+		return nil, 0, fmt.Errorf("%w: the map has no valid end", ErrFormat)
 	}
-	end := frontier + int64(length)
+	end = frontier + int64(length)
 	if count == 0 {
-		v.end, v.entries = end, nil
-		return nil
+		return nil, end, nil
 	}
 	entries, known := readPositions(b[n+m:], frontier, end, int(count))
 	if !known && version > minor {
-		return fmt.Errorf("%w: minor version %d, positions in coding %d", ErrVersion, version, b[n+m])
+		return nil, 0, fmt.Errorf("%w: minor version %d, positions in coding %d", ErrVersion, version, b[n+m])
 	}
 	if len(entries) != int(count) {
-		return fmt.Errorf("%w: positions", ErrFormat)
+		return nil, 0, fmt.Errorf("%w: positions", ErrFormat)
 	}
-	v.end, v.entries = end, entries
+	return entries, end, nil
+}
+
+// readBeyond reads the groups and what is known from the first one's beginning on,
+// which is where the map ends: it must have been read before.
+func (v *view) readBeyond(frontier int64, b []byte, version byte) error {
+	count, n := binary.Uvarint(b)
+	if n <= 0 || count == 0 || count > maxGroups {
+		return fmt.Errorf("%w: %d groups", ErrFormat, count)
+	}
+	b = b[n:]
+	var groups []group
+	split := int64(math.MaxInt64)
+	for range count {
+		if len(b) < 4 {
+			return fmt.Errorf("%w: groups", ErrFormat)
+		}
+		from, n := binary.Uvarint(b[4:])
+		if n <= 0 || from > math.MaxInt64 || frontier > math.MaxInt64-int64(from) {
+			return fmt.Errorf("%w: a group has no valid beginning", ErrFormat)
+		}
+		g := group{hash: binary.BigEndian.Uint32(b), former: frontier + int64(from)}
+		groups, split, b = append(groups, g), min(split, g.former), b[4+n:]
+	}
+	if split != v.end || v.groups != nil {
+		return fmt.Errorf("%w: the map ends at %d and its groups begin at %d", ErrFormat, v.end, split)
+	}
+	entries, end, err := readMap(split, b, version)
+	if err != nil {
+		return err
+	}
+	v.beyond.entries, v.end, v.groups = entries, end, groups
 	return nil
 }

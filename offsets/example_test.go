@@ -12,7 +12,7 @@ import (
 func Example() {
 	t := offsets.New(100)
 	for offset := int64(100); offset < 105; offset++ {
-		t.Track(offset)
+		t.Track(offset, nil)
 	}
 	t.Done(101)
 	t.Done(103)
@@ -32,7 +32,7 @@ func ExampleDecode() {
 	t := offsets.New(100)
 	t.SetTopic(topic)
 	for offset := int64(100); offset < 105; offset++ {
-		t.Track(offset)
+		t.Track(offset, nil)
 	}
 	t.Done(101)
 	t.Done(103)
@@ -44,7 +44,7 @@ func ExampleDecode() {
 		fmt.Println("starting from the offset alone:", err)
 	}
 	for offset := commit.Offset; offset < 107; offset++ {
-		if t.Track(offset) {
+		if t.Track(offset, nil) == offsets.Unsettled {
 			fmt.Println(offset, "attempts so far:", t.Attempts(offset))
 		}
 	}
@@ -70,7 +70,7 @@ func ExampleTracker_Fits() {
 	t.SetLimit(1024)
 	next := int64(0)
 	for t.Fits(next) {
-		t.Track(next) // and nothing is ever done
+		t.Track(next, nil) // and nothing is ever done
 		next++
 	}
 	fmt.Println(t.Unsettled() > 1000, len(t.Snapshot().Metadata) <= 1024)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"hash/fnv"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +19,10 @@ import (
 //	  sections                  each: id, length (uvarints), content
 //	    1 map                   n, end-frontier (uvarints); when n > 0 a coding and bits
 //	    2 attempts              a coding and bits; absent when all are 0
+//	    3 beyond (minor 1)      the count of groups (uvarint); of each the hash of its
+//	                            key (4 bytes) and from-frontier (uvarint); then as in
+//	                            map, counted from the lowest from, where the map ends
+//	    4 attempts beyond (1)   as in attempts
 //
 // Integers have the highest byte first. The checksum covers the frontier, so a
 // map never counts for another offset than the one it was committed with. A
@@ -26,15 +31,22 @@ import (
 const (
 	brand = "ku"
 	major = "1"
-	minor = 0
+	minor = 1 // written where it is needed, 0 elsewhere
 
-	sectionMap      = 1
-	sectionAttempts = 2
+	sectionMap            = 1
+	sectionAttempts       = 2
+	sectionBeyond         = 3
+	sectionBeyondAttempts = 4
 
 	fixedBytes = 9 // checksum, minor version, topic
 	// overhead bounds all bytes that are not bits of positions and attempts: the
 	// fixed ones, two section heads, two uvarints, two codings, two part bytes.
 	overhead = fixedBytes + 2*(1+4) + 3 + 10 + 2 + 2
+
+	// groupsOverhead is what the sections beyond take beside their groups and bits:
+	// two section heads, three uvarints, two codings, two part bytes.
+	groupsOverhead = 2*(1+4) + 1 + 3 + 10 + 2 + 2
+	groupBytes     = 4 + 10
 
 	// maxEntries and maxText bound what is written, and what a reader believes.
 	maxEntries = 1 << 16
@@ -88,55 +100,106 @@ func (t *Tracker) Snapshot() Position {
 	entries = append(entries, t.pending...)
 	t.scratch = entries
 	end := t.Known()
-	if len(entries) <= maxEntries && t.encode(p.Offset, end, entries) {
+	if len(entries) <= maxEntries && t.encode(p.Offset, end, entries, t.groups) {
 		p.Metadata = t.text()
 		return p
 	}
+	if len(t.groups) > 0 {
+		end = t.split()
+		p.Dropped = t.parked
+	}
 	// It does not fit: tell of the first offsets only. The map then ends before
 	// the first one left out, so all behind it counts as not done.
-	low, high := 0, min(len(entries), maxEntries+1) // low fits, or is 0; high does not
+	inside, _ := slices.BinarySearchFunc(entries, end, byOffset)
+	if p.Dropped += len(entries) - inside; inside <= maxEntries && t.encode(p.Offset, max(end, p.Offset), entries[:inside], nil) {
+		p.Metadata = t.text()
+		return p
+	}
+	low, high := 0, min(inside, maxEntries+1) // low fits, or is 0; high does not
 	for low+1 < high {
 		m := (low + high) / 2
-		if t.encode(p.Offset, entries[m].offset, entries[:m]) {
+		if t.encode(p.Offset, entries[m].offset, entries[:m], nil) {
 			low = m
 		} else {
 			high = m
 		}
 	}
-	p.Dropped = len(entries) - low
+	p.Dropped += inside - low
 	if low > 0 {
 		end = entries[low].offset
 	} else {
 		end = p.Offset
 	}
-	if t.encode(p.Offset, end, entries[:low]) {
+	if t.encode(p.Offset, end, entries[:low], nil) {
 		p.Metadata = t.text()
 	}
 	return p
 }
 
+// split is where the first group begins.
+func (t *Tracker) split() int64 {
+	at := t.Known()
+	for i := range t.groups {
+		at = min(at, t.groups[i].from())
+	}
+	return at
+}
+
 // encode writes the body into buf. It reports whether it fits the limit.
-func (t *Tracker) encode(frontier, end int64, entries []entry) bool {
-	b := append(t.buf[:0], 0, 0, 0, 0, minor)
+func (t *Tracker) encode(frontier, end int64, entries []entry, groups []group) bool {
+	b := append(t.buf[:0], 0, 0, 0, 0, 0)
 	b = binary.BigEndian.AppendUint32(b, uint32(t.topic))
-	if end > frontier {
-		b = appendSection(b, sectionMap, func(b []byte) []byte {
-			b = binary.AppendUvarint(b, uint64(len(entries)))
-			b = binary.AppendUvarint(b, uint64(end-frontier))
-			if len(entries) > 0 {
-				b = writePositions(b, frontier, entries)
-			}
-			return b
-		})
-		b = appendSection(b, sectionAttempts, func(b []byte) []byte { return writeAttempts(b, entries) })
-	} else if t.topic == 0 {
+	switch {
+	case end <= frontier && t.topic == 0:
 		b = b[:0] // nothing to tell
+	case end > frontier && len(groups) == 0:
+		b = appendMap(b, frontier, end, entries)
+	case end > frontier:
+		b[4] = minor
+		b = t.appendGroups(b, frontier, end, entries, groups)
 	}
 	t.buf = b
 	if len(b) > 0 {
 		binary.BigEndian.PutUint32(b, checksum(frontier, b[4:]))
 	}
 	return len(b) <= bodyBytes(t.room.limit)
+}
+
+// appendMap appends the map and its attempts.
+func appendMap(b []byte, frontier, end int64, entries []entry) []byte {
+	b = appendSection(b, sectionMap, func(b []byte) []byte { return appendPositions(b, frontier, end, entries) })
+	return appendSection(b, sectionAttempts, func(b []byte) []byte { return writeAttempts(b, entries) })
+}
+
+// appendGroups appends a map that ends where the first group begins, the groups,
+// and what is known beyond.
+func (t *Tracker) appendGroups(b []byte, frontier, end int64, entries []entry, groups []group) []byte {
+	split := max(t.split(), frontier)
+	inside, _ := slices.BinarySearchFunc(entries, split, byOffset)
+	if split > frontier {
+		b = appendMap(b, frontier, split, entries[:inside])
+	}
+	beyond := entries[inside:]
+	b = appendSection(b, sectionBeyond, func(b []byte) []byte {
+		b = binary.AppendUvarint(b, uint64(len(groups)))
+		for i := range groups {
+			b = binary.BigEndian.AppendUint32(b, groups[i].hash)
+			b = binary.AppendUvarint(b, uint64(max(groups[i].from(), split)-frontier))
+		}
+		return appendPositions(b, split, end, beyond)
+	})
+	return appendSection(b, sectionBeyondAttempts, func(b []byte) []byte { return writeAttempts(b, beyond) })
+}
+
+// appendPositions appends how many offsets of [frontier, end) are unsettled, and
+// which.
+func appendPositions(b []byte, frontier, end int64, entries []entry) []byte {
+	b = binary.AppendUvarint(b, uint64(len(entries)))
+	b = binary.AppendUvarint(b, uint64(end-frontier))
+	if len(entries) > 0 {
+		b = writePositions(b, frontier, entries)
+	}
+	return b
 }
 
 // text is the metadata of what encode wrote.

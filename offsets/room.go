@@ -116,10 +116,30 @@ func (t *Tracker) Fits(offset int64) bool {
 // fits compares what the map needs at most with the room, as if offset were
 // tracked. Track(offset) would drop what is pending: it all lies below.
 func (t *Tracker) fits(offset int64) bool {
-	room := t.room.budget() - t.room.counts(t.live+1)
+	room := t.room.budget() - t.groupBits(len(t.groups)) - t.room.counts(t.live+1)
 	span := uint64(offset-t.win[t.head].offset) + 1
 	return positionBits(t.live+1, span) <= room ||
 		firstRunBits+t.runs+runBits(t.win[len(t.win)-1].offset, offset) <= room
+}
+
+// fitsNow compares what the map needs at most with the room, as if there were
+// that many groups.
+func (t *Tracker) fitsNow(groups int) bool {
+	room := t.room.budget() - t.groupBits(groups) - t.room.counts(t.live)
+	span := uint64(t.win[len(t.win)-1].offset-t.win[t.head].offset) + 1
+	return positionBits(t.live, span) <= room || firstRunBits+t.runs <= room
+}
+
+// groupBits bounds what that many groups add to a map. The map is then written in
+// two parts, before and behind the first group; in whichever coding the whole
+// fits, its parts fit as well. Each group has an entry, and room for one offset
+// that is taken out of it because its turn has come.
+func (t *Tracker) groupBits(groups int) int {
+	if groups == 0 {
+		return 0
+	}
+	const turn = 64 // bits that one offset adds to positions
+	return 8*groupsOverhead + groups*(8*groupBytes+turn+t.room.width)
 }
 
 // Full reports whether the window is full: the next offset would not fit.
@@ -134,7 +154,7 @@ func (t *Tracker) Capacity() int {
 		span := uint64(t.win[len(t.win)-1].offset-t.win[t.head].offset) + 1
 		perOffset = max(1, span/uint64(t.live))
 	}
-	limit := t.room.budget()
+	limit := t.room.budget() - t.groupBits(len(t.groups))
 	n := sort.Search(max(limit, 0), func(n int) bool {
 		return positionBits(n+1, uint64(n+1)*perOffset)+t.room.counts(n+1) > limit
 	})

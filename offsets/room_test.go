@@ -19,7 +19,7 @@ func fill(k *Tracker, limit int, pattern func() (step int64, done bool)) {
 		if !k.Fits(o) {
 			return
 		}
-		k.Track(o)
+		k.Track(o, nil)
 		if done {
 			k.Done(o)
 		}
@@ -144,7 +144,7 @@ func TestMapsOfAFormerOwnerFit(t *testing.T) {
 		if !k.Fits(o) {
 			t.Fatalf("%d does not fit", o)
 		}
-		k.Track(o)
+		k.Track(o, nil)
 	}
 	if k.Unsettled() != n || !k.Full() {
 		t.Errorf("%d of %d, full %v", k.Unsettled(), n, k.Full())
@@ -179,11 +179,11 @@ func TestHighCounts(t *testing.T) {
 // window for ever.
 func TestHighCountsAreForgotten(t *testing.T) {
 	k := New(0)
-	k.Track(0)
-	k.Track(1)
+	k.Track(0, nil)
+	k.Track(1, nil)
 	k.SetAttempts(1, 1<<30)
 	for o := int64(2); o < 1000; o++ {
-		k.Track(o)
+		k.Track(o, nil)
 		k.Done(o - 1)
 	}
 	if k.room.attempts != 0 || k.Unsettled() != 2 {
@@ -223,8 +223,8 @@ func TestSizes(t *testing.T) {
 			k.SetTopic(1)
 			k.SetLimit(limit)
 			if c.stuck > 0 { // one event that stays unsettled, and the others far behind it
-				k.Track(1 << 40)
-				k.Track(1<<40 + c.stuck)
+				k.Track(1<<40, nil)
+				k.Track(1<<40+c.stuck, nil)
 			}
 			fill(k, most, c.pattern)
 			for _, e := range k.win[k.head:] {

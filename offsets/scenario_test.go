@@ -67,7 +67,7 @@ func (s *scenario) run(words []string) {
 	case "track":
 		var fresh []entry
 		for _, o := range args {
-			if s.k.Track(o) {
+			if s.k.Track(o, nil) == Unsettled {
 				fresh = append(fresh, entry{offset: o})
 			}
 		}

@@ -35,7 +35,9 @@ import (
 //   - The frontier is the lowest unsettled offset, or, when none is, the last
 //     tracked one + 1. It never passes an unsettled offset and never moves back.
 //   - What a former owner's map tells (Decode) holds until Track reaches it: an
-//     offset done before is not fresh, an unsettled one keeps its attempts.
+//     offset done before is Settled, an unsettled one keeps its attempts.
+//   - An offset that must wait for a lower one of the same key can be parked: it
+//     is unsettled like any other but takes no room in the map. See Park.
 //
 // Memory is bounded by the unsettled offsets, not by the distance to the
 // frontier or the completions beyond it. Completions in the order of tracking
@@ -57,6 +59,9 @@ type Tracker struct {
 	pending []entry
 	known   int64
 
+	groups []group // parked offsets by key
+	parked int     // offsets in groups
+
 	topic TopicHash
 	room  room
 
@@ -77,31 +82,46 @@ func New(frontier int64) *Tracker {
 	return &Tracker{next: frontier, known: frontier, room: newRoom()}
 }
 
-// Track takes the next fetched offset. It returns true when the offset is now
-// unsettled and is to be handled; false when it was done before a restart, or
-// is not higher than the last one tracked (such a call changes nothing).
-func (t *Tracker) Track(offset int64) (fresh bool) {
+// Track takes the next fetched offset and its key; nil is no key. It returns
+// Unsettled when the offset is now to be handled, Parked when a former owner's
+// map says that it waits for others of its key, and Settled when it was done
+// before a restart, or is not higher than the last one tracked (such a call
+// changes nothing).
+func (t *Tracker) Track(offset int64, key []byte) Standing {
 	if offset < t.next {
-		return false
+		return Settled
 	}
+	t.reach(offset)
+	if offset >= t.known {
+		t.push(entry{offset: offset})
+		return Unsettled
+	}
+	if len(t.pending) > 0 && t.pending[0].offset == offset {
+		e := t.pending[0]
+		t.pending = t.pending[1:]
+		t.push(e)
+		return Unsettled
+	}
+	if i := t.findGroup(key); i >= 0 && offset >= t.groups[i].from() {
+		t.parkIn(i, offset)
+		return Parked
+	}
+	return Settled
+}
+
+// reach makes offset the last one tracked. Unsettled offsets of the map that the
+// fetch has passed are gone from the log (retention, compaction): they count as
+// settled.
+func (t *Tracker) reach(offset int64) {
 	t.next = offset + 1
 	if offset >= t.known {
-		t.pending, t.known = nil, t.next
-		t.push(entry{offset: offset})
-		return true
+		t.pending, t.known = nil, offset
+		t.dropEmptyGroups()
+		return
 	}
-	// Unsettled offsets of the map that the fetch has passed are gone from the
-	// log (retention, compaction): they count as settled.
 	for len(t.pending) > 0 && t.pending[0].offset < offset {
 		t.pending = t.pending[1:]
 	}
-	if len(t.pending) == 0 || t.pending[0].offset != offset {
-		return false
-	}
-	e := t.pending[0]
-	t.pending = t.pending[1:]
-	t.push(e)
-	return true
 }
 
 // Done settles an unsettled offset. Of any other offset it does nothing.
@@ -164,10 +184,14 @@ func (t *Tracker) Attempts(offset int64) int {
 // Frontier is the offset to commit: the lowest unsettled one, or Next when there
 // is none.
 func (t *Tracker) Frontier() int64 {
+	frontier := t.next
 	if t.live > 0 {
-		return t.win[t.head].offset
+		frontier = t.win[t.head].offset
 	}
-	return t.next
+	if lowest, ok := t.lowestParked(); ok {
+		frontier = min(frontier, lowest)
+	}
+	return frontier
 }
 
 // Next is the last tracked offset + 1; before the first Track it is the frontier
@@ -180,15 +204,17 @@ func (t *Tracker) Next() int64 { return t.next }
 // "done": such a map must not be used, New(frontier) is right.
 func (t *Tracker) Known() int64 { return max(t.next, t.known) }
 
-// Unsettled counts the offsets that are tracked and not done.
-func (t *Tracker) Unsettled() int { return t.live }
+// Unsettled counts the offsets that are tracked and not done, parked ones
+// included.
+func (t *Tracker) Unsettled() int { return t.live + t.parked }
 
 // Backlog counts the offsets below end, the end of the log, that are not known
 // to be settled: the unsettled ones and those that were not fetched yet. What is
-// done beyond the frontier is not counted.
+// done beyond the frontier is not counted, nor what a former owner's map has
+// parked and Track has not reached.
 func (t *Tracker) Backlog(end int64) int64 {
 	waiting, _ := slices.BinarySearchFunc(t.pending, end, byOffset)
-	return int64(t.live) + int64(waiting) + max(0, end-t.Known())
+	return int64(t.live) + int64(t.parked) + int64(waiting) + max(0, end-t.Known())
 }
 
 // SetTopic sets the hash that Snapshot writes into the metadata. Decode sets it

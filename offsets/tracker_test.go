@@ -9,7 +9,7 @@ import (
 func TestFrontierNeverPassesAFailure(t *testing.T) {
 	k := New(100)
 	for o := int64(100); o < 110; o++ {
-		k.Track(o)
+		k.Track(o, nil)
 	}
 	for _, o := range []int64{109, 101, 102, 105} {
 		k.Done(o)
@@ -31,7 +31,7 @@ func TestFrontierNeverPassesAFailure(t *testing.T) {
 
 func TestTrackRefusesWhatIsNotHigher(t *testing.T) {
 	k := New(10)
-	if k.Track(9) || !k.Track(12) || k.Track(12) || k.Track(11) {
+	if k.Track(9, nil) != Settled || k.Track(12, nil) != Unsettled || k.Track(12, nil) != Settled || k.Track(11, nil) != Settled {
 		t.Fatal("Track takes an offset that is not higher than the last")
 	}
 	if k.Frontier() != 12 || k.Next() != 13 || k.Unsettled() != 1 {
@@ -45,7 +45,7 @@ func TestJW20Gap(t *testing.T) {
 	allocs := testing.AllocsPerRun(1, func() {
 		k := New(0)
 		for o := int64(0); o < 100*gap; o += gap {
-			k.Track(o)
+			k.Track(o, nil)
 			if o > 0 {
 				k.Done(o)
 			}
@@ -68,9 +68,9 @@ func TestJW20Gap(t *testing.T) {
 func TestHole(t *testing.T) {
 	const n, flight = 100_000, 100
 	k := New(0)
-	k.Track(0)
+	k.Track(0, nil)
 	for o := int64(1); o <= n; o++ {
-		k.Track(o)
+		k.Track(o, nil)
 		// Two in reverse order, always with some in flight.
 		if o%2 == 0 && o > flight {
 			k.Done(o - flight)
@@ -90,7 +90,7 @@ func TestHole(t *testing.T) {
 	}
 	fresh := 0
 	for o := int64(0); o <= n; o++ {
-		if restarted.Track(o) {
+		if restarted.Track(o, nil) == Unsettled {
 			fresh++
 		}
 	}
@@ -106,7 +106,7 @@ func TestInOrderDoesNotAllocate(t *testing.T) {
 		next := int64(0)
 		step := func() {
 			k.Fits(next)
-			k.Track(next)
+			k.Track(next, nil)
 			k.SetAttempts(next, 1)
 			if next >= flight {
 				k.Done(next - flight)
@@ -127,7 +127,7 @@ func TestInOrderDoesNotAllocate(t *testing.T) {
 func TestRestartBeforeAllIsTrackedAgain(t *testing.T) {
 	k := New(0)
 	for o := range int64(100) {
-		k.Track(o)
+		k.Track(o, nil)
 		if o%10 != 0 {
 			k.Done(o)
 		} else {
@@ -149,7 +149,7 @@ func TestRestartBeforeAllIsTrackedAgain(t *testing.T) {
 		if got := k.Attempts(o); o%10 == 0 && got != int(o) {
 			t.Fatalf("Attempts(%d) = %d before it is tracked", o, got)
 		}
-		if fresh := k.Track(o); fresh != (o%10 == 0) {
+		if fresh := k.Track(o, nil) == Unsettled; fresh != (o%10 == 0) {
 			t.Fatalf("Track(%d) = %v", o, fresh)
 		}
 		k.Done(o)
@@ -163,25 +163,25 @@ func TestRestartBeforeAllIsTrackedAgain(t *testing.T) {
 func TestMapOfRecordsThatAreGone(t *testing.T) {
 	k := New(0)
 	for o := range int64(10) {
-		k.Track(o)
+		k.Track(o, nil)
 	}
 	k.Done(5)
 	p := k.Snapshot()
 	k, _ = Decode(p.Offset, p.Metadata, 0)
-	if k.Track(5) || k.Frontier() != 6 || k.Unsettled() != 0 {
+	if k.Track(5, nil) != Settled || k.Frontier() != 6 || k.Unsettled() != 0 {
 		t.Fatalf("frontier %d, %d unsettled", k.Frontier(), k.Unsettled())
 	}
-	if !k.Track(7) || k.Frontier() != 7 {
+	if k.Track(7, nil) != Unsettled || k.Frontier() != 7 {
 		t.Fatalf("frontier %d", k.Frontier())
 	}
-	if !k.Track(20) || k.Frontier() != 7 || k.Known() != 21 || k.Backlog(21) != 2 {
+	if k.Track(20, nil) != Unsettled || k.Frontier() != 7 || k.Known() != 21 || k.Backlog(21) != 2 {
 		t.Fatalf("frontier %d, known %d, backlog %d", k.Frontier(), k.Known(), k.Backlog(21))
 	}
 }
 
 func TestAttemptsAreCut(t *testing.T) {
 	k := New(0)
-	k.Track(0)
+	k.Track(0, nil)
 	for n, want := range map[int]int{-1: 0, 5: 5, math.MaxInt: math.MaxInt32} {
 		if k.SetAttempts(0, n); k.Attempts(0) != want {
 			t.Errorf("SetAttempts(%d) gives %d", n, k.Attempts(0))
@@ -204,7 +204,7 @@ func TestFast(t *testing.T) {
 	const n = 300_000
 	for o := range int64(n) {
 		k.Fits(o)
-		k.Track(o)
+		k.Track(o, nil)
 		if o%100 == 0 {
 			waiting = append(waiting, o)
 		} else {

@@ -2,6 +2,7 @@ package offsets
 
 import (
 	"maps"
+	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -18,15 +19,34 @@ type twin struct {
 	settled  map[int64]bool
 	attempts map[int64]int
 	tracked  map[int64]bool // since the last restart
+	parked   map[int64]bool // of the tracked ones
+}
+
+// key is the key of an offset's record: some have none.
+func (w *twin) key(o int64) []byte { return [][]byte{nil, []byte("a"), []byte("b"), []byte("a")}[o%4] }
+
+// parkedOf lists what is parked of a key, in order.
+func (w *twin) parkedOf(key []byte) (all []int64) {
+	for _, o := range w.open() {
+		if w.parked[o] && string(w.key(o)) == string(key) {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// ordinary lists the unsettled offsets that are not parked.
+func (w *twin) ordinary() []int64 {
+	return slices.DeleteFunc(w.open(), func(o int64) bool { return w.parked[o] })
 }
 
 func newTwin(frontier int64, log []int64) *twin {
-	return &twin{log: log, frontier: frontier, settled: map[int64]bool{}, attempts: map[int64]int{}, tracked: map[int64]bool{}}
+	return &twin{log: log, frontier: frontier, settled: map[int64]bool{}, attempts: map[int64]int{}, tracked: map[int64]bool{}, parked: map[int64]bool{}}
 }
 
 func (w *twin) clone() *twin {
 	c := *w
-	c.settled, c.attempts, c.tracked = maps.Clone(w.settled), maps.Clone(w.attempts), maps.Clone(w.tracked)
+	c.settled, c.attempts, c.tracked, c.parked = maps.Clone(w.settled), maps.Clone(w.attempts), maps.Clone(w.tracked), maps.Clone(w.parked)
 	return &c
 }
 
@@ -59,7 +79,7 @@ func (w *twin) lowest() int64 {
 // stays known, nothing is tracked.
 func (w *twin) restart() {
 	w.frontier = w.lowest()
-	w.tracked = map[int64]bool{}
+	w.tracked, w.parked = map[int64]bool{}, map[int64]bool{}
 	for w.pos > 0 && w.log[w.pos-1] >= w.frontier {
 		w.pos--
 	}
@@ -117,6 +137,16 @@ func sound(t *rapid.T, k *Tracker) {
 			}
 		}
 	}
+	parked := 0
+	for _, g := range k.groups {
+		parked += len(g.offsets)
+		if !slices.IsSorted(g.offsets) {
+			t.Fatalf("parked out of order: %v", g.offsets)
+		}
+	}
+	if parked != k.parked {
+		t.Fatalf("%d parked, counted %d", parked, k.parked)
+	}
 	if live != k.live || runs != k.runs || escapes != k.room.escapes {
 		t.Fatalf("counted live %d, runs %d, escapes %d; kept %d, %d, %d", live, runs, escapes, k.live, k.runs, k.room.escapes)
 	}
@@ -148,18 +178,30 @@ func TestTwin(t *testing.T) {
 					}
 					o := w.log[w.pos]
 					w.pos++
-					if fresh := k.Track(o); fresh == w.settled[o] {
-						t.Fatalf("Track(%d) = %v, but settled is %v", o, fresh, w.settled[o])
+					standing := w.take(k, o, rapid.Bool().Draw(t, "park"))
+					if fresh := standing != Settled; fresh == w.settled[o] {
+						t.Fatalf("Track(%d) = %v, but settled is %v", o, standing, w.settled[o])
 					}
-					w.tracked[o] = !w.settled[o]
-					if k.Track(o) {
+					w.tracked[o], w.parked[o] = !w.settled[o], standing == Parked
+					if k.Track(o, nil) != Settled {
 						t.Fatalf("Track(%d) is fresh twice", o)
 					}
 				}
 			},
+			"unpark": func(t *rapid.T) {
+				key := rapid.SampledFrom([][]byte{[]byte("a"), []byte("b"), []byte("c")}).Draw(t, "key")
+				for _, o := range w.parkedOf(key)[:min(len(w.parkedOf(key)), rapid.IntRange(1, 5).Draw(t, "n"))] {
+					k.Unpark(o, key)
+					w.parked[o] = false
+				}
+			},
+			"unpark all": func(*rapid.T) {
+				k.UnparkAll()
+				clear(w.parked)
+			},
 			"done": func(t *rapid.T) {
 				for range rapid.IntRange(1, 10).Draw(t, "n") {
-					open := w.open()
+					open := w.ordinary()
 					if len(open) == 0 {
 						return
 					}
@@ -170,7 +212,7 @@ func TestTwin(t *testing.T) {
 				}
 			},
 			"attempt": func(t *rapid.T) {
-				open := w.open()
+				open := w.ordinary()
 				if len(open) == 0 {
 					return
 				}
@@ -207,6 +249,14 @@ func TestTwin(t *testing.T) {
 	})
 }
 
+// take tracks the next offset. Where others of its key are parked it is parked too.
+func (w *twin) take(k *Tracker, o int64, park bool) Standing {
+	if key := w.key(o); (park || len(w.parkedOf(key)) > 0) && k.MayPark(key) {
+		return k.Park(o, key)
+	}
+	return k.Track(o, w.key(o))
+}
+
 // TestLimits: whatever the limit, the metadata obeys it, and what it tells is
 // true: nothing unsettled is ever claimed done, and the frontier is right.
 func TestLimits(t *testing.T) {
@@ -219,8 +269,12 @@ func TestLimits(t *testing.T) {
 		k.SetLimit(limit)
 		open := map[int64]int{}
 		share := rapid.IntRange(0, 100).Draw(t, "share")
+		w := newTwin(frontier, log)
 		for _, o := range log {
-			k.Track(o)
+			if w.take(k, o, rapid.IntRange(0, 3).Draw(t, "park") == 0) == Parked {
+				open[o] = 0
+				continue
+			}
 			open[o] = rapid.IntRange(0, 40).Draw(t, "attempts")
 			k.SetAttempts(o, open[o])
 			if rapid.IntRange(0, 99).Draw(t, "done") < share {
@@ -239,7 +293,7 @@ func TestLimits(t *testing.T) {
 		told := 0
 		for _, o := range log {
 			attempts, unsettled := open[o]
-			fresh := restarted.Track(o)
+			fresh := restarted.Track(o, w.key(o)) != Settled
 			if unsettled && !fresh {
 				t.Fatalf("offset %d is lost: unsettled, but not fresh; %v", o, p)
 			}

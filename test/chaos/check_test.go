@@ -55,7 +55,7 @@ func (s *story) committed(seen int, offset int64, done ...int64) {
 	t := offsets.New(offset)
 	if len(done) > 0 {
 		for o := offset; o <= slices.Max(done); o++ {
-			t.Track(o)
+			t.Track(o, nil)
 		}
 		for _, o := range done {
 			t.Done(o)

@@ -98,7 +98,7 @@ func (c *check) cover() {
 		done := beyond(commit, c.h.Topics[commit.Trigger])
 		for j := lowest[at]; j < len(records) && records[j].offset < done.Known(); j++ {
 			r := records[j]
-			if (r.offset < commit.Offset || !done.Track(r.offset)) && r.covered == Never {
+			if (r.offset < commit.Offset || done.Track(r.offset, c.h.Events[r.event].key()) == offsets.Settled) && r.covered == Never {
 				r.covered = commit.Seen
 			}
 		}

@@ -82,7 +82,7 @@ func (p *Producers) try(client *http.Client, url string, event, key int) bool {
 		req.Header[name] = []string{value}
 	}
 	if key != NoKey {
-		req.Header.Set("Ce-Partitionkey", fmt.Sprint("key-", key))
+		req.Header.Set("Ce-Partitionkey", keyText(key))
 	}
 	if p.Padding > 0 {
 		req.Header.Set("Ce-Padding", strings.Repeat("x", p.Padding))
@@ -94,4 +94,15 @@ func (p *Producers) try(client *http.Client, url string, event, key int) bool {
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, resp.Body)
 	return resp.StatusCode == http.StatusAccepted
+}
+
+// keyText is a key as producers send it, and as it stands in the record.
+func keyText(key int) string { return fmt.Sprint("key-", key) }
+
+// key is the record's key, nil for none.
+func (e *Event) key() []byte {
+	if e.Key == NoKey {
+		return nil
+	}
+	return []byte(keyText(e.Key))
 }

@@ -92,7 +92,7 @@ func (s *small) send(n, key int) (events []int) {
 		e := s.history.Send(key)
 		event := harness.Event{ID: fmt.Sprint(e), Data: payload(e)}
 		if key != NoKey {
-			event.Extensions = map[string]string{"partitionkey": fmt.Sprint("key-", key)}
+			event.Extensions = map[string]string{"partitionkey": keyText(key)}
 		}
 		sender.Send(s.t, s.Receivers[0].Broker(s.Namespace, "b"), event)
 		s.history.Tried(e, true)
