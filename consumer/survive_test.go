@@ -11,6 +11,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -117,4 +118,30 @@ func TestUnknownMemberJoinsAgain(t *testing.T) {
 	r.eventually("it has joined again", func() bool { return c.Stats().Rebalances >= 2 && c.Stats().State == StateAssigned })
 	r.produce(0, 5, nil)
 	r.eventually("it works again", func() bool { return log.count() == 10 })
+}
+
+// Another program is a member of the group and speaks another protocol: Kurier says so,
+// tries again, loses nothing, and goes on when the other one has left.
+func TestAForeignMemberInTheGroup(t *testing.T) {
+	r := newRig(t, 2)
+	r.produce(0, 5, nil)
+	r.produce(1, 5, nil)
+	other, err := kgo.NewClient(kgo.SeedBrokers(r.brokers...), kgo.ConsumerGroup(r.group),
+		kgo.ConsumeTopics(r.topic), kgo.Balancers(kgo.RangeBalancer()), kgo.DisableAutoCommit())
+	r.must(err)
+	defer other.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if fetched := other.PollFetches(ctx); fetched.Err() != nil {
+		t.Fatal(fetched.Err())
+	}
+	log := newCallLog()
+	c := r.start(r.config(r.group, Unordered), log.handler(nil, settle))
+	r.eventually("the status to say why", func() bool { return c.Stats().LastError != "" })
+	t.Logf("status: %s: %s", c.Stats().State, c.Stats().LastError)
+	if n := log.count(); n > 0 {
+		t.Errorf("%d records were handled beside the other member", n)
+	}
+	other.Close()
+	r.eventually("all records to be settled", func() bool { return log.count() == 10 })
 }
