@@ -3,9 +3,13 @@ package chaos
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kurier.dev/kurier/test/harness"
 )
@@ -145,4 +149,39 @@ func TestDeadLettersAreNeverLost(t *testing.T) {
 	if buried == 0 {
 		t.Error("nothing stands in the dead letter topic")
 	}
+}
+
+// TestRetentionAtRisk: an event waits for longer than half of what its topic keeps. The
+// status warns; when the topic keeps more it does so no longer.
+func TestRetentionAtRisk(t *testing.T) {
+	t.Parallel()
+	s := newSmall(t, 1, 1, nil, wish{name: "t", retry: 10, delivery: patient})
+	s.subs[0].Decide(func(*http.Request, *Request) int { return http.StatusServiceUnavailable })
+	s.send(1, NoKey)
+	retention := func(ms int) {
+		t.Helper()
+		c, err := kgo.NewClient(kgo.SeedBrokers(s.watcher.Brokers...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+		resource := kmsg.NewIncrementalAlterConfigsRequestResource()
+		resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, s.history.Triggers[0].Topic
+		config := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+		config.Name, config.Value = "retention.ms", kmsg.StringPtr(fmt.Sprint(ms))
+		resource.Configs = append(resource.Configs, config)
+		req.Resources = append(req.Resources, resource)
+		if resp, err := req.RequestWith(t.Context(), c); err != nil || resp.Resources[0].ErrorCode != 0 {
+			t.Fatalf("%v %+v", err, resp)
+		}
+	}
+	ref := "trigger/" + s.Namespace + "/t"
+	retention(10_000)
+	o := s.Dispatchers[0].AwaitCondition(t, ref, "RetentionAtRisk", "True")
+	if c := o.Condition("RetentionAtRisk"); !strings.Contains(c.Message, "10s") || !strings.Contains(c.Message, "retention") {
+		t.Errorf("the message is %q", c.Message)
+	}
+	retention(7 * 24 * 3600 * 1000)
+	s.Dispatchers[0].AwaitCondition(t, ref, "RetentionAtRisk", "False")
 }

@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -99,6 +100,32 @@ func (s *small) send(n, key int) (events []int) {
 		events = append(events, e)
 	}
 	return events
+}
+
+// many sends n events as fast as it goes, with keys in turn, each until it is accepted.
+func (s *small) many(n int, keys ...int) {
+	s.t.Helper()
+	const senders = 16
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: senders}, Timeout: harness.Wait}
+	defer client.CloseIdleConnections()
+	url := s.Receivers[0].Broker(s.Namespace, "b")
+	events := make(chan int)
+	var sending sync.WaitGroup
+	for range senders {
+		sending.Go(func() {
+			for e := range events {
+				for !(&Producers{}).try(client, url, e, s.keyOf(e)) && s.t.Context().Err() == nil {
+					Pass(s.t.Context(), time.Second)
+				}
+				s.history.Tried(e, true)
+			}
+		})
+	}
+	for i := range n {
+		events <- s.history.Send(keys[i%len(keys)])
+	}
+	close(events)
+	sending.Wait()
 }
 
 // requests are the subscriber's requests so far that f picks.

@@ -16,16 +16,24 @@ import (
 // EnvBinary names a kurier binary to test instead of building one.
 const EnvBinary = "KURIER_TEST_BINARY"
 
-// built is the binary of this test binary; see [Binary].
-var built struct {
+// built are the binaries of this test binary: see [Binary] and [PlainBinary].
+var built, plain binary
+
+type binary struct {
 	once sync.Once
 	path string
 	err  error
 }
 
+// PlainBinary is like Binary, but never has the race detector, which multiplies the
+// memory of a process.
+func PlainBinary(t testing.TB) string { return plain.get(t, false) }
+
 // Binary returns the path of the kurier binary, built once per test binary, with the race
 // detector when this test binary has it; with -short the test is skipped. A data race ends the process with status 66.
-func Binary(t testing.TB) string {
+func Binary(t testing.TB) string { return built.get(t, raceEnabled) }
+
+func (b *binary) get(t testing.TB, race bool) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("-short: needs the built binary")
@@ -33,19 +41,19 @@ func Binary(t testing.TB) string {
 	if path := os.Getenv(EnvBinary); path != "" {
 		return path
 	}
-	built.once.Do(func() { built.path, built.err = build() })
-	if built.err != nil {
-		t.Fatal(built.err)
+	b.once.Do(func() { b.path, b.err = build(race) })
+	if b.err != nil {
+		t.Fatal(b.err)
 	}
-	return built.path
+	return b.path
 }
 
 // build writes into the module's bin folder, which git ignores, under a name of its own:
 // `go build` then links again only what changed, and test binaries share the result.
-func build() (string, error) {
+func build(race bool) (string, error) {
 	name := "kurier-test"
 	args := []string{"build"}
-	if raceEnabled {
+	if race {
 		name, args = "kurier-test-race", append(args, "-race")
 	}
 	bin := filepath.Join(Root(), "bin")

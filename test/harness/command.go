@@ -56,15 +56,15 @@ func (e Env) list() []string {
 // process is killed; when it failed, the end of the output is shown.
 func Start(t testing.TB, env Env, dir string, args ...string) *Command {
 	t.Helper()
-	return start(t, nil, env, dir, args...)
+	return start(t, Binary(t), nil, env, dir, args...)
 }
 
-func start(t testing.TB, stdin io.Reader, env Env, dir string, args ...string) *Command {
+func start(t testing.TB, binary string, stdin io.Reader, env Env, dir string, args ...string) *Command {
 	t.Helper()
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	cmd := exec.Command(Binary(t), args...)
+	cmd := exec.Command(binary, args...)
 	cmd.Dir, cmd.Env, cmd.Stdin = dir, env.list(), stdin
 	c := &Command{Args: args, Stdout: &Output{}, Stderr: &Output{}}
 	cmd.Stdout, cmd.Stderr = c.Stdout, c.Stderr
@@ -102,7 +102,7 @@ func Run(t testing.TB, env Env, args ...string) (stdout, stderr string, code int
 // RunWithInput is Run with a text on standard input.
 func RunWithInput(t testing.TB, env Env, input string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	c := start(t, strings.NewReader(input), env, "", args...)
+	c := start(t, Binary(t), strings.NewReader(input), env, "", args...)
 	c.quiet = true
 	code = c.AwaitExit(t, Wait)
 	return c.Stdout.String(), c.Stderr.String(), code
@@ -165,3 +165,6 @@ func (c *Command) Stop(t testing.TB) {
 
 // Kill ends the process as kill -9 does and waits for its end.
 func (c *Command) Kill() { c.proc.Kill() }
+
+// PID is the process's id.
+func (c *Command) PID() int { return c.proc.PID() }

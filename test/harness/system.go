@@ -20,6 +20,7 @@ type System struct {
 	Manifests string   // the folder
 	Ingress   string   // http://127.0.0.1:port
 	Admin     string   // http://127.0.0.1:port
+	Binary    string   // empty: Binary(t)
 	env       Env
 	args      []string
 }
@@ -80,7 +81,10 @@ func (s *System) Sibling(t testing.TB, env Env, args ...string) *System {
 // Start starts the process, or starts it again after it ended.
 func (s *System) Start(t testing.TB) {
 	t.Helper()
-	s.Command = Start(t, s.env, "", s.args...)
+	if s.Binary == "" {
+		s.Binary = Binary(t)
+	}
+	s.Command = start(t, s.Binary, nil, s.env, "", s.args...)
 }
 
 // StartReady starts the process and waits until it is ready.

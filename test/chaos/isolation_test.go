@@ -1,0 +1,276 @@
+package chaos
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kurier.dev/kurier/test/harness"
+	"kurier.dev/kurier/test/kafkatest"
+)
+
+// noise is what a busy machine may add to a figure that nothing should change.
+const noise = 250 * time.Millisecond
+
+// TestOneSubscriberDoesNotDisturbTheOthers: beside a healthy trigger stand four whose
+// subscribers hang, are slow, answer without end, or refuse connections. The healthy one
+// gets every event, about as soon as before.
+func TestOneSubscriberDoesNotDisturbTheOthers(t *testing.T) {
+	t.Parallel()
+	const delivery = "{retry: 3, backoffPolicy: exponential, backoffDelay: PT0.1S}"
+	s := newSmall(t, 4, 1, nil, wish{name: "healthy", delivery: delivery})
+	s.subs[0].Decide(func(*http.Request, *Request) int { return http.StatusAccepted })
+	stopSending := s.flow(300)
+	delays := func(what string) time.Duration {
+		from := s.history.Now()
+		const enough = 1500
+		arrived := s.await("deliveries", enough, func(r *Request) bool { return r.Begin > from && r.accepted() })
+		var took []time.Duration
+		s.history.mu.Lock()
+		for _, r := range arrived {
+			if e := &s.history.Events[r.Event]; e.Acked != Never {
+				took = append(took, max(0, r.Begin-e.Acked))
+			}
+		}
+		s.history.mu.Unlock()
+		slices.Sort(took)
+		t.Logf("%s: half of the events took %s, 99 %% %s from the 202 to the subscriber", what, median(took), took[len(took)*99/100])
+		return median(took)
+	}
+	alone := delays("alone")
+
+	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		wait(r, 3*time.Second)
+	}))
+	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}))
+	for _, server := range []*httptest.Server{slow, hanging} {
+		t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
+	}
+	refusing, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = refusing.Close()
+	for name, uri := range map[string]string{
+		"slow": slow.URL, "hanging": hanging.URL, "refusing": "http://" + refusing.Addr().String(),
+		"endless": harness.NewFlood(t, http.Header{}),
+	} {
+		s.specs = append(s.specs, spec{name: name, uri: uri, delivery: delivery})
+	}
+	s.write()
+	for _, spec := range s.specs[1:] {
+		s.Dispatchers[0].AwaitStatus(t, "trigger/"+s.Namespace+"/"+spec.name, "work", func(o *harness.Object) bool {
+			return o.Status.Delivery.InFlight+o.Status.Delivery.Waiting > 0
+		})
+	}
+	if beside := delays("beside the others"); beside > 2*alone+noise {
+		t.Errorf("half of the events took %s and more, and %s when the trigger was alone", beside, alone)
+	}
+	stopSending()
+	s.drained()
+	for event, o := range s.judge().Outcomes[0] {
+		if o.Delivered != 1 {
+			t.Errorf("event %d was delivered %d times", event, o.Delivered)
+			break
+		}
+	}
+}
+
+// TestJW8OneTopicDoesNotDelayAnother: 5,000 requests at a topic that is gone, at one that
+// Kurier may not write to, and at one that does not take events in time, on a real Kafka.
+// Meanwhile another topic answers about as soon as before.
+func TestJW8OneTopicDoesNotDelayAnother(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: needs a real Kafka and the built binary")
+	}
+	kafka := kafkatest.Start(t, kafkatest.Options{Properties: map[string]string{
+		"authorizer.class.name":                "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+		"allow.everyone.if.no.acl.found":       "true",
+		"controller.quorum.request.timeout.ms": "5000",
+	}})
+	s := harness.NewSystem(t, harness.Env{"KAFKA_BOOTSTRAP_SERVERS": kafka.Bootstrap(), "PRODUCE_TIMEOUT": "PT5S"}, "receiver")
+	namespace := harness.Namespace(t)
+	topics := map[string]string{}
+	for _, name := range []string{"good", "missing", "forbidden", "full"} {
+		topics[name] = namespace + "-" + name
+		create(t, kafka, topics[name])
+		s.Write(t, name+".yaml", "apiVersion: eventing.knative.dev/v1alpha1\nkind: KafkaSink\n"+
+			"metadata: {name: {{.Name}}, namespace: {{.Namespace}}}\n"+
+			"spec: {topic: {{.Topic}}, bootstrapServers: [{{.Bootstrap}}]}\n",
+			map[string]string{"Name": name, "Namespace": namespace, "Topic": topics[name], "Bootstrap": kafka.Bootstrap()})
+	}
+	s.StartReady(t)
+	for name := range topics {
+		s.AwaitCondition(t, "kafkasink/"+namespace+"/"+name, "Ready", "True")
+	}
+	probe := func(what string) time.Duration {
+		sender := harness.NewSender(t)
+		var took []time.Duration
+		for i := range 100 {
+			began := time.Now()
+			sender.Send(t, s.Sink(namespace, "good"), harness.Event{ID: fmt.Sprint(i), Data: []byte("{}")})
+			took = append(took, time.Since(began))
+		}
+		slices.Sort(took)
+		t.Logf("%s: half of the answers took %s, 95 %% %s", what, median(took), took[95])
+		return median(took)
+	}
+	alone := probe("alone")
+	spoil(t, kafka, topics)
+	for _, name := range []string{"missing", "forbidden", "full"} {
+		codes, stop := storm(t, s.Sink(namespace, name), 5000)
+		if during := probe("5,000 requests at the topic that is " + name); during > alone+100*time.Millisecond+noise {
+			t.Errorf("%s: half of the answers took %s and more, and %s alone", name, during, alone)
+		}
+		stop()
+		t.Logf("%s answered %v", name, codes)
+		for code := range codes {
+			if name != "full" && code/100 == 2 {
+				t.Errorf("%s answered %d", name, code)
+			}
+		}
+	}
+}
+
+func create(t *testing.T, kafka *kafkatest.Cluster, name string) {
+	t.Helper()
+	c, err := kgo.NewClient(kgo.SeedBrokers(kafka.Brokers()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	req := kmsg.NewPtrCreateTopicsRequest()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, 2, 1
+	req.Topics = append(req.Topics, topic)
+	if resp, err := req.RequestWith(t.Context(), c); err != nil || resp.Topics[0].ErrorCode != 0 {
+		t.Fatalf("%v %+v", err, resp)
+	}
+}
+
+// spoil takes one topic away, forbids writing to another one, and makes a third refuse
+// for want of replicas, which is how a topic is full for a while.
+func spoil(t *testing.T, kafka *kafkatest.Cluster, topics map[string]string) {
+	t.Helper()
+	c, err := kgo.NewClient(kgo.SeedBrokers(kafka.Brokers()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	gone := kmsg.NewPtrDeleteTopicsRequest()
+	gone.TopicNames = []string{topics["missing"]}
+	topic := kmsg.NewDeleteTopicsRequestTopic()
+	topic.Topic = kmsg.StringPtr(topics["missing"])
+	gone.Topics = append(gone.Topics, topic)
+	if resp, err := gone.RequestWith(t.Context(), c); err != nil || resp.Topics[0].ErrorCode != 0 {
+		t.Fatalf("%v %+v", err, resp)
+	}
+	deny := kmsg.NewPtrCreateACLsRequest()
+	acl := kmsg.NewCreateACLsRequestCreation()
+	acl.ResourceType, acl.ResourceName, acl.ResourcePatternType = kmsg.ACLResourceTypeTopic, topics["forbidden"], kmsg.ACLResourcePatternTypeLiteral
+	acl.Principal, acl.Host, acl.Operation, acl.PermissionType = "User:*", "*", kmsg.ACLOperationWrite, kmsg.ACLPermissionTypeDeny
+	deny.Creations = append(deny.Creations, acl)
+	if resp, err := deny.RequestWith(t.Context(), c); err != nil || resp.Results[0].ErrorCode != 0 {
+		t.Fatalf("%v %+v", err, resp)
+	}
+	full := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	resource := kmsg.NewIncrementalAlterConfigsRequestResource()
+	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topics["full"]
+	config := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+	config.Name, config.Value = "min.insync.replicas", kmsg.StringPtr("2")
+	resource.Configs = append(resource.Configs, config)
+	full.Resources = append(full.Resources, resource)
+	if resp, err := full.RequestWith(t.Context(), c); err != nil || resp.Resources[0].ErrorCode != 0 {
+		t.Fatalf("%v %+v", err, resp)
+	}
+}
+
+// storm sends n requests at once; stop waits for their answers, which codes then counts.
+func storm(t *testing.T, url string, n int) (codes map[int]int, stop func()) {
+	t.Helper()
+	const senders = 200
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: senders}, Timeout: harness.Wait}
+	codes = map[int]int{}
+	var mu sync.Mutex
+	var sending sync.WaitGroup
+	numbers := make(chan int, n)
+	for i := range n {
+		numbers <- i
+	}
+	close(numbers)
+	for range senders {
+		sending.Go(func() {
+			for range numbers {
+				req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader([]byte(strings.Repeat("x", 1000))))
+				if err != nil {
+					panic(err)
+				}
+				for name, value := range map[string]string{"Id": "1", "Source": "/chaos", "Type": "com.example.chaos", "Specversion": "1.0"} {
+					req.Header.Set("Ce-"+name, value)
+				}
+				code := 0
+				if resp, err := client.Do(req); err == nil {
+					_, _ = io.Copy(io.Discard, resp.Body)
+					_ = resp.Body.Close()
+					code = resp.StatusCode
+				}
+				mu.Lock()
+				codes[code]++
+				mu.Unlock()
+			}
+		})
+	}
+	return codes, func() { sending.Wait(); client.CloseIdleConnections() }
+}
+
+// TestJW4ARebalanceWithAHundredInFlight: 100 requests hang, each may take ten minutes. A
+// second dispatcher joins and has its partitions within ten seconds; those that stay are
+// not interrupted.
+func TestJW4ARebalanceWithAHundredInFlight(t *testing.T) {
+	t.Parallel()
+	s := newSmall(t, 4, 2, nil, wish{name: "t", delivery: "{retry: 0, timeout: PT10M}"})
+	s.subs[0].Decide(func(r *http.Request, _ *Request) int {
+		<-r.Context().Done()
+		return 0
+	})
+	s.has(0, 0, 2)
+	s.Dispatchers[1].Down()
+	s.has(0, 0, 4)
+	s.many(400, NoKey)
+	open := func(r *Request) bool { return r.End == Never }
+	s.await("100 requests on the wire", 100, open)
+	began := s.history.Now()
+	s.Dispatchers[1].Up()
+	given := s.has(1, 0, 2)
+	s.await("a request of the new owner", 1, func(r *Request) bool {
+		return r.Begin > given.At && slices.Contains(given.Partitions, r.Partition)
+	})
+	const most, slack = 10 * time.Second, 5 * time.Second // the process's start counts in
+	took := s.history.Now() - began
+	t.Logf("the rebalance took %s from the start of the process", took)
+	if took > most+slack {
+		t.Errorf("the rebalance took %s, want at most %s", took, most)
+	}
+	for _, r := range s.requests(func(r *Request) bool { return r.End != Never }) {
+		if !slices.Contains(given.Partitions, r.Partition) {
+			t.Errorf("a request of partition %d, which stayed, was cut", r.Partition)
+			break
+		}
+	}
+}
