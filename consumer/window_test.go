@@ -55,6 +55,7 @@ func TestTheWindow(t *testing.T) {
 // what the map could list, and what is told survives a crash.
 func TestOneKeyThatFailsLeavesTheOthersAlone(t *testing.T) {
 	inBubble(t, OrderedByKey, 10, func(b *bench) {
+		b.buffer.limit = 256 << 20 // what a process has unless it is told otherwise
 		settled := map[int64]int{}
 		b.engine.handler = func(_ context.Context, d *Delivery) error {
 			if string(d.Record.Key) == "bad" {
