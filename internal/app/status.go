@@ -241,7 +241,7 @@ func (v *view) running(object *status.Object, condition string, c *resources.Con
 	case !group.Pinned():
 		object.SetCondition(status.Condition{Type: condition, Status: status.False, Reason: "OffsetsNotPinned", Message: fmt.Sprintf("partitions %v of %s have no committed offset in group %s yet", group.Unpinned, c.Topic, c.Group)})
 	case group.State != "Stable":
-		object.SetCondition(status.Condition{Type: condition, Status: status.False, Reason: "JoiningGroup", Message: fmt.Sprintf("group %s is %s: a dispatcher joins, or none runs", c.Group, strings.ToLower(orNone(group.State)))})
+		object.SetCondition(status.Condition{Type: condition, Status: status.False, Reason: "JoiningGroup", Message: fmt.Sprintf("group %s is %s: a dispatcher joins, or none runs", c.Group, orNone(strings.ToLower(group.State)))})
 	default:
 		object.SetCondition(status.Condition{Type: condition, Status: status.True, Message: idleMembers(c, group)})
 	}

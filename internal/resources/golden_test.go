@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -34,6 +35,67 @@ func TestGoldenGood(t *testing.T) {
 		}
 		return describe(plan)
 	})
+}
+
+// TestGoldenChanged: for each manifest of testdata/changed and its next version,
+// what a reload refuses, and which objects are at their second generation.
+func TestGoldenChanged(t *testing.T) {
+	golden(t, "testdata/changed", func(file string) string {
+		start, err := Load(file, options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(strings.TrimSuffix(file, ".yaml") + ".next")
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := reload(start, []source{{name: file, data: data}}, options())
+		if len(next.Errors) == 0 {
+			t.Errorf("%s: nothing is refused", file)
+		}
+		return told(next) + "# changed\n" + changed(next)
+	})
+}
+
+// told is what a server says of the problems of a Plan.
+func told(p *Plan) string {
+	var text strings.Builder
+	for _, problem := range slices.Concat(p.Errors, p.Warnings) {
+		fmt.Fprintln(&text, problem)
+	}
+	return text.String()
+}
+
+func changed(p *Plan) string {
+	var text strings.Builder
+	for _, o := range p.Objects {
+		if o.Generation > 1 && o.Owner.IsZero() {
+			fmt.Fprintln(&text, o.Ref)
+		}
+	}
+	return text.String()
+}
+
+// TestValidateAndReloadAgree: a running server says of bad manifests what
+// `kurier validate` says of them.
+func TestValidateAndReloadAgree(t *testing.T) {
+	files, err := filepath.Glob("testdata/*/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no manifests", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			text, _ := Validate([]string{file}, options())
+			empty, err := load(nil, options(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := told(Reload(empty, file, options()))
+			if want := text[:strings.LastIndex(strings.TrimSuffix(text, "\n"), "\n")+1]; got != want {
+				t.Errorf("a reload says:\n%s\nvalidate says:\n%s", got, want)
+			}
+		})
+	}
 }
 
 func golden(t *testing.T, folder string, output func(file string) string) {

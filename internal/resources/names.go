@@ -89,7 +89,8 @@ func (t nameTemplate) make(m *manifest) (string, error) {
 func (t nameTemplate) execute(data any) (string, error) {
 	var name strings.Builder
 	if err := t.compiled.Execute(&name, data); err != nil {
-		return "", errors.New(strings.TrimPrefix(err.Error(), "template: "))
+		text, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "template: "), " in type ") // a type of ours tells nobody anything
+		return "", errors.New(text)
 	}
 	return name.String(), nil
 }

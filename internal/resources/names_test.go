@@ -55,7 +55,7 @@ func TestNameErrors(t *testing.T) {
 		{id: "templates/syntax", text: brokerText("b", "{}"), extra: features("{{ .Name"),
 			want: []string{"invalid value: {{ .Name: data[brokers-topic-template]\nname:1: unclosed action"}},
 		{id: "templates/field", text: brokerText("b", "{}"), extra: features("{{ .Nam }}"),
-			want: []string{"invalid value: {{ .Nam }}: data[brokers-topic-template]\nname:1:3: executing \"name\" at <.Nam>: can't evaluate field Nam in type resources.metadata"}},
+			want: []string{"invalid value: {{ .Nam }}: data[brokers-topic-template]\nname:1:3: executing \"name\" at <.Nam>: can't evaluate field Nam"}},
 		{id: "templates/label", text: brokerText("b", "{}"), extra: features("{{ .Labels.x }}"),
 			want: []string{"no usable name: \"\": metadata.name\nname:1:10: executing \"name\" at <.Labels.x>: map has no entry for key \"x\""}},
 	})

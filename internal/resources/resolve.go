@@ -35,10 +35,10 @@ type resolver struct {
 	*loading
 	*resolved
 	index     map[key]*manifest
-	objects   []*manifest // those of index, sorted
-	sorted    []*manifest // those of them that files speak of
-	configs   map[*manifest]*brokerConfigResult
-	addresses map[string]bool // URLs of our own Brokers
+	objects   []*manifest                // those of index, sorted
+	sorted    []*manifest                // those of them that files speak of
+	configs   map[*manifest]*brokerTopic // ConfigMaps as Brokers read them
+	addresses map[string]bool            // URLs of our own Brokers
 	owners    map[owned]*manifest
 	losers    []*manifest // in error, as it turned out
 	past      *resolved   // what the last Plan was made of, under the same settings; never nil
@@ -48,7 +48,7 @@ type resolver struct {
 func newResolver(l *loading) *resolver {
 	n := len(l.active)
 	r := &resolver{
-		loading: l, index: maps.Clone(l.active), configs: map[*manifest]*brokerConfigResult{}, addresses: map[string]bool{},
+		loading: l, index: maps.Clone(l.active), configs: map[*manifest]*brokerTopic{}, addresses: map[string]bool{},
 		owners: make(map[owned]*manifest, 2*n), resolved: newResolved(n), past: &resolved{},
 	}
 	if l.settings == l.last.settings {
@@ -201,31 +201,28 @@ func (r *resolver) brokerHome(m *manifest, b *broker) *home {
 	return h
 }
 
-// brokerConfigResult is a ConfigMap as Brokers read it, once for all of them.
-type brokerConfigResult struct {
-	topic   brokerTopic
-	blocked []Condition
-}
-
 func (r *resolver) brokerConfig(b *broker) (brokerTopic, []Condition) {
 	m := r.index[b.config.key()]
 	if m == nil {
-		return defaultBrokerTopic(), []Condition{{"ConfigParsed", False, "ConfigMapNotFound",
-			`ConfigMap "` + b.config.name + `" in namespace "` + b.config.namespace + `" does not exist`}}
+		reason, wrong := "ConfigMapNotFound", "does not exist"
+		if r.named[b.config.key()] {
+			reason, wrong = "ConfigMapInvalid", "is in error"
+		}
+		return defaultBrokerTopic(), []Condition{{"ConfigParsed", False, reason,
+			`ConfigMap "` + b.config.name + `" in namespace "` + b.config.namespace + `" ` + wrong}}
 	}
 	if result := r.configs[m]; result != nil {
-		return result.topic, result.blocked
+		return *result, nil
 	}
 	shadow := *m
 	shadow.problems = nil
-	result := &brokerConfigResult{topic: (&decoder{manifest: &shadow, settings: r.settings}).brokerTopic()}
-	r.configs[m] = result
-	if shadow.failed() {
-		result.blocked = []Condition{{"ConfigParsed", False, "ConfigMapInvalid", shadow.problems[0].Text()}}
+	result := (&decoder{manifest: &shadow, settings: r.settings}).brokerTopic()
+	r.configs[m] = &result
+	if shadow.failed() { // the next round goes on without it
 		r.losers = append(r.losers, m)
 	}
 	r.problems = append(r.problems, shadow.problems...)
-	return result.topic, result.blocked
+	return result, nil
 }
 
 func (r *resolver) channelHome(m *manifest, c *channel) *home {
