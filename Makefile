@@ -62,7 +62,7 @@ bench: ## measure throughput, latency and memory, about ten minutes (BENCH="rece
 
 .PHONY: chaos
 chaos: ## break processes, brokers and connections and check that nothing is lost (CHAOS_TIME=10m, CHAOS_SEED=n)
-	KURIER_CHAOS_TIME=$(CHAOS_TIME) KURIER_CHAOS_SEED=$(CHAOS_SEED) $(GO) test -count=1 -timeout 120m -v -run '^TestChaos$$' ./test/chaos
+	KURIER_CHAOS_TIME=$(CHAOS_TIME) KURIER_CHAOS_SEED=$(CHAOS_SEED) $(GO) test -count=1 -timeout 120m -v -run '^TestChaos' ./test/chaos
 
 .PHONY: fuzz
 fuzz: ## fuzz each fuzz target for FUZZ_TIME (30s); `make test` plays seeds and some random inputs

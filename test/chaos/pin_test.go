@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ func TestChaosPinningRace(t *testing.T) {
 	if d, err := time.ParseDuration(os.Getenv(EnvTime)); err == nil && d >= longRun {
 		rounds = 100
 	}
+	rounds = setting(t, EnvRounds, rounds, strconv.Atoi)
 	seed := setting(t, EnvSeed, rand.Uint64()%1e6, parseSeed)
 	rng := rand.New(rand.NewPCG(seed, 3))
 	skipped := 0

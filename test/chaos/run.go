@@ -18,6 +18,9 @@ const (
 	EnvTime = "KURIER_CHAOS_TIME"
 	// EnvSeed plays the faults of an earlier run again.
 	EnvSeed = "KURIER_CHAOS_SEED"
+	// EnvRounds is how often TestChaosPinningRace races; unset: a few times, and a
+	// hundred times beside a long run.
+	EnvRounds = "KURIER_CHAOS_ROUNDS"
 	// EnvRate is the number of events per second.
 	EnvRate = "KURIER_CHAOS_RATE"
 )

@@ -20,7 +20,7 @@ import (
 // TestBlackHoledKafka: 100,000 requests with a produce timeout of a second against a
 // Kafka that takes connections and says nothing.
 func TestBlackHoledKafka(t *testing.T) {
-	const requests, senders, body = 100_000, 512, 16 << 10
+	const requests, senders, body = 100_000, 4000, 16 << 10
 	kafka := kafkatest.Start(t, kafkatest.Options{})
 	s, namespace := process(t, kafka, "receiver", harness.Env{"PRODUCE_TIMEOUT": "PT1S"})
 	s.Write(t, "m.yaml", brokerManifest, broker{namespace, 10})
