@@ -34,11 +34,11 @@ func (a *assignment) find() error {
 		t := offsets.New(start)
 		t.SetTopic(topic)
 		a.open(located{tracker: t, topic: topic, repaired: true})
+		a.rider.Resume() // the one before may have paused it
 		position = start
 	}
 	a.rider.end.Store(end)
 	a.rider.moveTo(position)
-	a.rider.Resume()
 	return nil
 }
 

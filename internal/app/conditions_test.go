@@ -52,7 +52,7 @@ func newConditionsRig(t *testing.T) *conditionsRig {
 	}
 	p := &process{config: &Config{MaxEventBytes: 1 << 20}, clusters: newClusters([]string{"k:1"}, "i", slog.New(slog.DiscardHandler)), topology: &topology{}}
 	p.topology.start(context.Background())
-	r := &conditionsRig{view: &view{p: p, plan: plan, ready: map[resources.Ref]*status.Object{}, groups: map[kafka.GroupTopic]kafka.GroupState{}}}
+	r := &conditionsRig{view: &view{p: p, plan: plan, ready: map[resources.Ref]*status.Object{}, look: &groupLook{groups: map[kafka.GroupTopic]kafka.GroupState{}}, fresh: true}}
 	for _, o := range plan.Objects {
 		switch o.Kind {
 		case "Broker":
@@ -82,7 +82,7 @@ func (r *conditionsRig) pin(c *resources.Consumer, err error) {
 }
 
 func (r *conditionsRig) group(c *resources.Consumer, state kafka.GroupState) {
-	r.groups[kafka.GroupTopic{Group: c.Group, Topic: c.Topic}] = state
+	r.look.groups[kafka.GroupTopic{Group: c.Group, Topic: c.Topic}] = state
 }
 
 // usable makes everything be there that the consumer needs before its group.
