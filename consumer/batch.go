@@ -66,7 +66,8 @@ func (e *engine) takeBatch(only *partition) batch {
 func (e *engine) acked(b batch, sent time.Time, ok func(*partition) bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.lease.from, e.lease.wanted = sent, false
+	e.lease.set(sent)
+	e.lease.wanted = false
 	e.telling = nil // one batch is under way at a time
 	for _, t := range b.told {
 		if ok(t.part) {
@@ -99,7 +100,7 @@ func (e *engine) failed(b batch) {
 func (e *engine) expire() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.lease.from = time.Time{}
+	e.lease.set(time.Time{})
 	if len(e.parts) == 0 {
 		e.lease.wanted, e.ahead = false, nil
 	}

@@ -71,7 +71,8 @@ func newEngine(h Handler, order Order, limit int, logger *slog.Logger, kick func
 		handler: h, order: order, limit: limit, logger: logger, kick: kick,
 		backlogLimit: defaultBacklogLimit, parts: map[int32]*partition{},
 	}
-	e.mayStart = e.leased
+	e.lease.origin = time.Now()
+	e.mayStart = e.lease.valid
 	e.timer = time.AfterFunc(time.Hour, e.onTimer)
 	e.timer.Stop()
 	return e
@@ -173,7 +174,7 @@ func (e *engine) take() *lane {
 	if e.running >= e.limit || (e.ready.head == nil && e.feed.head == nil) || e.closed {
 		return nil
 	}
-	if !e.lease.valid(time.Now()) {
+	if !e.lease.valid() {
 		if !e.lease.wanted {
 			e.lease.wanted = true
 			e.kick()

@@ -1,6 +1,9 @@
 package consumer
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 const (
 	// leaseTime: no call begins when Kafka last confirmed this member's place in
@@ -13,19 +16,24 @@ const (
 )
 
 // lease is the right to begin calls. It runs from the moment the confirmed
-// request was sent, on the monotonic clock. Guarded by engine.mu.
+// request was sent, on the monotonic clock.
 type lease struct {
-	from   time.Time // zero: none
-	wanted bool      // something waits for it
+	from   time.Time    // zero: none; guarded by engine.mu
+	wanted bool         // something waits for it; guarded by engine.mu
+	origin time.Time    // any fixed moment
+	until  atomic.Int64 // nanoseconds after origin; 0: none
 }
 
-// leased tells whether a call or a further send may begin now.
-func (e *engine) leased() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.lease.valid(time.Now())
+// set begins the lease anew, or ends it with the zero time.
+func (l *lease) set(from time.Time) {
+	l.from = from
+	if from.IsZero() {
+		l.until.Store(0)
+	} else {
+		l.until.Store(int64(from.Add(leaseTime).Sub(l.origin)))
+	}
 }
 
-func (l *lease) valid(now time.Time) bool {
-	return !l.from.IsZero() && now.Sub(l.from) < leaseTime
-}
+// valid tells whether a call or a further send may begin now. It takes no lock:
+// each send asks.
+func (l *lease) valid() bool { return int64(time.Since(l.origin)) < l.until.Load() }

@@ -64,8 +64,8 @@ func (p *pipeline) bury(ctx context.Context, v *delivery) error {
 		v.trim++
 		err = p.write(ctx, v, g)
 	}
-	if cancelled(ctx, err) {
-		return ctx.Err()
+	if early := v.uncounted(ctx, err); early != nil {
+		return early
 	}
 	if err == nil {
 		p.buried(v, g)
@@ -110,7 +110,7 @@ func (p *pipeline) write(ctx context.Context, v *delivery, g grave) error {
 	} else {
 		m.Event = p.deadLetter(v, g)
 	}
-	_, err := p.sender.Send(ctx, m)
+	_, err := p.send(ctx, v, m)
 	return err
 }
 

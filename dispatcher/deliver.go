@@ -17,13 +17,8 @@ var errMalformedReply = errors.New("the response is not a valid CloudEvent")
 // deliver makes one attempt at the subscriber.
 func (p *pipeline) deliver(ctx context.Context, v *delivery) error {
 	s := v.settings
-	if v.Attempts > 0 {
-		p.metrics.retries.Inc()
-	} else {
-		p.metrics.observeProcess(v)
-	}
 	start := time.Now()
-	res, err := p.sender.Send(ctx, Message{
+	res, err := p.send(ctx, v, Message{
 		To:        s.Subscriber,
 		Event:     v.event,
 		Format:    s.Delivery.Format,
@@ -32,8 +27,13 @@ func (p *pipeline) deliver(ctx context.Context, v *delivery) error {
 		MaxReply:  p.cfg.MaxEventBytes,
 		Timeout:   s.Delivery.timeout(),
 	})
-	if cancelled(ctx, err) {
-		return ctx.Err()
+	if early := v.uncounted(ctx, err); early != nil {
+		return early
+	}
+	if v.Attempts > 0 {
+		p.metrics.retries.Inc()
+	} else {
+		p.metrics.observeProcess(v)
 	}
 	var answer *event.Message
 	if err == nil {

@@ -23,10 +23,10 @@ func (p *pipeline) forward(ctx context.Context, v *delivery) error {
 	}
 	message, err := p.replyMessage(v)
 	if err == nil {
-		_, err = p.sender.Send(ctx, message)
+		_, err = p.send(ctx, v, message)
 	}
-	if cancelled(ctx, err) {
-		return ctx.Err()
+	if early := v.uncounted(ctx, err); early != nil {
+		return early
 	}
 	v.tries++
 	if err == nil {

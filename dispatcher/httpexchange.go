@@ -24,7 +24,7 @@ func (t *target) exchange(ctx context.Context, m *Message) (Result, error) {
 		return res, nil
 	}
 	var answered *AttemptError
-	if errors.As(err, &answered) {
+	if errors.As(err, &answered) || errors.Is(err, ErrMayNot) {
 		return Result{}, err
 	}
 	if ctx.Err() != nil {
@@ -43,6 +43,10 @@ func (t *target) once(ctx context.Context, deadline time.Time, m *Message, fresh
 	c, err := t.pool.get(ctx, deadline, fresh)
 	if err != nil {
 		return Result{}, err
+	}
+	if !m.may() {
+		t.pool.put(c)
+		return Result{}, ErrMayNot
 	}
 	_ = c.SetDeadline(deadline)
 	// A blocked read or write ends when its deadline is moved into the past.

@@ -41,6 +41,9 @@ func (r *router) produce(ctx context.Context, m Message) error {
 	if m.Timeout > 0 {
 		timeout = min(timeout, m.Timeout)
 	}
+	if !m.may() {
+		return ErrMayNot
+	}
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err = cluster.Producer.Produce(limited, rec, func() {})

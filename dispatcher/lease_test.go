@@ -2,6 +2,8 @@ package dispatcher
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -45,5 +47,38 @@ func TestNoFurtherSendWithoutTheLease(t *testing.T) {
 				t.Errorf("%d attempts at the subscriber and %d further sends, want one each", s, n)
 			}
 		})
+	}
+}
+
+// A process that was stopped while it connected to the subscriber does not write once it
+// goes on: the right to send is asked for last.
+func TestNoFirstSendWithoutTheLease(t *testing.T) {
+	var got atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		got.Add(1)
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	defer server.Close()
+	sender := NewHTTPSender()
+	defer sender.Close()
+	p := testPipeline(t, &router{http: sender}, Config{}, trigger(func(s *Subscription) { s.Subscriber.URL = server.URL }))
+	var leased atomic.Bool
+	d := &consumer.Delivery{Record: record(t, minEvent()), Leased: leased.Load}
+	for _, attempts := range []int{0, 2} { // a retry's count is written ahead again
+		d.Attempts = attempts
+		var later *consumer.Later
+		if err := p.handle(t.Context(), d); !errors.As(err, &later) || later.Resume || later.After > 0 {
+			t.Fatalf("without the lease: %v, want to be called again at once", err)
+		}
+		if d.Attempts != attempts || got.Load() != 0 {
+			t.Errorf("%d attempts counted and %d requests without the lease, want %d and none", d.Attempts, got.Load(), attempts)
+		}
+	}
+	leased.Store(true)
+	if err := p.handle(t.Context(), d); err != nil || got.Load() != 1 || d.Attempts != 3 {
+		t.Errorf("with the lease: %v, %d requests, %d attempts", err, got.Load(), d.Attempts)
+	}
+	if n := p.metrics.retries.Value(); n != 1 {
+		t.Errorf("%d retries counted, want 1", n)
 	}
 }

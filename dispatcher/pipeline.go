@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -177,8 +178,23 @@ func (p *pipeline) retryAfter(wait time.Duration, d *Delivery, err error) time.D
 	return withRetryAfter(wait, attempt.Code, attempt.RetryAfter, d.RetryAfterMax, time.Now())
 }
 
-// cancelled reports whether an attempt ended because its ctx did: it then does
-// not count, whatever it would have become.
-func cancelled(ctx context.Context, err error) bool {
-	return err != nil && ctx.Err() != nil && asAttempt(err) == nil
+// send makes an attempt, if it may begin once a connection is there.
+func (p *pipeline) send(ctx context.Context, v *delivery, m Message) (Result, error) {
+	m.May = v.Leased
+	return p.sender.Send(ctx, m)
+}
+
+// uncounted is what to return for an attempt that does not count, whatever it
+// would have become, because its ctx ended or it was not begun; nil when it
+// counts.
+func (v *delivery) uncounted(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrMayNot):
+		return &consumer.Later{Resume: v.stage != atSubscriber}
+	case ctx.Err() != nil && asAttempt(err) == nil:
+		return ctx.Err()
+	}
+	return nil
 }

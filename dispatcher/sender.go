@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -30,6 +31,11 @@ type Message struct {
 	// Record goes to To.Topic as it is, instead of the Event.
 	Record *sarama.ProducerMessage
 
+	// May is asked when nothing is left but to write, which can be long after Send
+	// was called: there was no connection, or the process was stopped. If it says no
+	// nothing is written and the error is ErrMayNot. nil means yes.
+	May func() bool
+
 	// Timeout of the attempt, from connect to the last body byte; 0 means
 	// DefaultTimeout.
 	Timeout time.Duration
@@ -45,6 +51,11 @@ type Result struct {
 	// ClaimsEvent: the headers say that the response is a CloudEvent.
 	ClaimsEvent bool
 }
+
+// ErrMayNot is returned by Send when Message.May said no.
+var ErrMayNot = errors.New("the right to send was lost before anything was written")
+
+func (m *Message) may() bool { return m.May == nil || m.May() }
 
 // Sender makes one attempt. A response other than 2xx, and no response, is an
 // *AttemptError; when ctx ended first, the error is ctx's and the attempt does
