@@ -11,10 +11,7 @@ import (
 // exchange makes the attempt: one request, or two when the first could not even
 // begin to be written because its connection had died while idle.
 func (t *target) exchange(ctx context.Context, m *Message) (Result, error) {
-	timeout := m.Timeout
-	if timeout <= 0 {
-		timeout = DefaultTimeout
-	}
+	timeout := m.timeout()
 	deadline := time.Now().Add(timeout)
 	res, err := t.once(ctx, deadline, m, false)
 	if errors.Is(err, errUnsent) {
@@ -48,7 +45,7 @@ func (t *target) once(ctx context.Context, deadline time.Time, m *Message, fresh
 		t.pool.put(c)
 		return Result{}, ErrMayNot
 	}
-	_ = c.SetDeadline(deadline)
+	c.expire(deadline, m.timeout())
 	// A blocked read or write ends when its deadline is moved into the past.
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	c.written = 0

@@ -30,6 +30,7 @@ type conn struct {
 	probe    *probe // of the socket beneath
 
 	created, idleSince time.Time
+	deadline           time.Time // that is set
 	reused             bool
 	written            int  // bytes of the current attempt
 	ended              bool // the server has ended its side
@@ -49,6 +50,16 @@ func (c *conn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	c.written += n
 	return n, err
+}
+
+// expire makes an attempt end at its deadline, or up to a 64th of its timeout later:
+// so a connection that is used all the time need not be told each time.
+func (c *conn) expire(deadline time.Time, timeout time.Duration) {
+	slack := timeout / 64
+	if left := c.deadline.Sub(deadline); c.deadline.IsZero() || left < 0 || left > slack {
+		c.deadline = deadline.Add(slack)
+		_ = c.SetDeadline(c.deadline)
+	}
 }
 
 // get returns an idle connection that the server has not closed, or a new one.
@@ -109,7 +120,6 @@ func (p *pool) dial(ctx context.Context, deadline time.Time) (*conn, error) {
 func (p *pool) put(c *conn) {
 	now := time.Now()
 	c.idleSince = now
-	_ = c.SetDeadline(time.Time{})
 	if !p.keep(c, now) {
 		_ = c.Close()
 	}

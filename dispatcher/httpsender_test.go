@@ -649,3 +649,28 @@ func TestClosedSender(t *testing.T) {
 	_, err := sender.Send(context.Background(), message("http://127.0.0.1:1", nil))
 	_ = attemptOf(t, err)
 }
+
+// The deadline of an attempt that is long over does not end the connection.
+func TestAConnectionOutlivesItsDeadline(t *testing.T) {
+	var connections atomic.Int64
+	url := raw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		connections.Add(1)
+		for readRequest(r) == nil {
+			_, _ = io.WriteString(c, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+		}
+	})
+	sender := NewHTTPSender()
+	defer sender.Close()
+	for _, timeout := range []time.Duration{time.Minute, 300 * time.Millisecond, 20 * time.Second} {
+		began := time.Now()
+		if _, err := sender.Send(context.Background(), message(url, func(m *Message) { m.Timeout = timeout })); err != nil {
+			t.Fatal(timeout, err)
+		}
+		if timeout < time.Second {
+			<-time.After(time.Until(began.Add(2 * timeout)))
+		}
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("%d connections, want 1", n)
+	}
+}

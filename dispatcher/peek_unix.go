@@ -15,7 +15,7 @@ import (
 // the server is done with it.
 type probe struct {
 	raw    syscall.RawConn
-	peek   func(fd uintptr) bool
+	peek   func(fd uintptr)
 	silent bool
 }
 
@@ -30,11 +30,10 @@ func newProbe(socket net.Conn) *probe {
 		return nil
 	}
 	p := &probe{raw: raw}
-	p.peek = func(fd uintptr) bool {
+	p.peek = func(fd uintptr) {
 		var b [1]byte
 		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		p.silent = err == unix.EAGAIN || err == unix.EWOULDBLOCK
-		return true // never wait for the socket to become readable
 	}
 	return p
 }
@@ -45,5 +44,6 @@ func (p *probe) quiet() bool {
 		return true
 	}
 	p.silent = false
-	return p.raw.Read(p.peek) == nil && p.silent
+	// Control, not Read: a deadline of an earlier attempt may be over by now.
+	return p.raw.Control(p.peek) == nil && p.silent
 }

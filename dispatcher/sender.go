@@ -55,6 +55,13 @@ type Result struct {
 // ErrMayNot is returned by Send when Message.May said no.
 var ErrMayNot = errors.New("the right to send was lost before anything was written")
 
+func (m *Message) timeout() time.Duration {
+	if m.Timeout <= 0 {
+		return DefaultTimeout
+	}
+	return m.Timeout
+}
+
 func (m *Message) may() bool { return m.May == nil || m.May() }
 
 // Sender makes one attempt. A response other than 2xx, and no response, is an
