@@ -7,14 +7,12 @@ import (
 )
 
 // plan puts everything together.
-func (r *resolver) plan() *Plan {
+func (r *resolver) plan(parts []*part) *Plan {
 	p := &Plan{}
-	topics := make(map[owned]Topic, len(r.homes))
-	parts := make([]*part, len(r.objects))
+	topics := topicList{at: make(map[owned]int, len(r.homes))}
 	targets, consumers := 0, 0
-	for i, m := range r.objects {
-		parts[i] = r.part(m)
-		targets, consumers = targets+len(parts[i].targets), consumers+len(parts[i].consumers)
+	for _, one := range parts {
+		targets, consumers = targets+len(one.targets), consumers+len(one.consumers)
 	}
 	p.Objects = slices.Grow(p.Objects, len(parts))
 	p.Targets, p.Consumers = slices.Grow(p.Targets, targets), slices.Grow(p.Consumers, consumers)
@@ -23,14 +21,14 @@ func (r *resolver) plan() *Plan {
 		r.problems = append(r.problems, parts[i].problems...)
 		if s, ok := m.body.(*kafkaSource); ok {
 			for _, topic := range s.topics {
-				addTopic(topics, &home{cluster: r.cluster(s.servers), topic: topic}, m.ref)
+				topics.add(&home{cluster: r.cluster(s.servers), topic: topic}, m.ref)
 			}
 		}
 		if h := r.homes[m]; h != nil {
-			addTopic(topics, h, m.ref)
+			topics.add(h, m.ref)
 		}
 	}
-	p.Topics = sortedTopics(topics)
+	p.Topics = topics.sorted()
 	r.dependencies(p)
 	return p
 }
@@ -75,25 +73,34 @@ func (r *resolver) planOne(m *manifest) *part {
 	return result
 }
 
-func addTopic(topics map[owned]Topic, h *home, owner Ref) {
+// topicList has each topic once.
+type topicList struct {
+	all []Topic
+	at  map[owned]int
+}
+
+func (l *topicList) add(h *home, owner Ref) {
 	if len(h.blocked) > 0 {
 		return
 	}
-	name := owned{aTopic, h.cluster, h.topic}
 	topic := h.spec
 	topic.Cluster, topic.Name, topic.Owner = h.cluster, h.topic, owner
-	if there, ok := topics[name]; !ok || topic.Create && !there.Create {
-		topics[name] = topic
+	name := owned{aTopic, h.cluster, h.topic}
+	i, there := l.at[name]
+	switch {
+	case !there:
+		l.at[name] = len(l.all)
+		l.all = append(l.all, topic)
+	case topic.Create && !l.all[i].Create:
+		l.all[i] = topic
 	}
 }
 
-func sortedTopics(topics map[owned]Topic) []Topic {
-	if len(topics) == 0 {
-		return nil
-	}
-	return slices.SortedFunc(maps.Values(topics), func(a, b Topic) int {
+func (l *topicList) sorted() []Topic {
+	slices.SortFunc(l.all, func(a, b Topic) int {
 		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Name, b.Name))
 	})
+	return l.all
 }
 
 // newObject is what a manifest shows of itself.

@@ -58,3 +58,20 @@ func BenchmarkReload10000Expressions(b *testing.B) {
 		plan = reload(plan, sources, options())
 	}
 }
+
+// BenchmarkReload10000OneLine changes one line of one large file.
+func BenchmarkReload10000OneLine(b *testing.B) {
+	sources := many(10_000, byExpression)
+	plan, err := load(sources, options(), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	text, n := string(sources[0].data), 0
+	for b.Loop() {
+		n++
+		edited := []source{{name: "m.yaml", data: []byte(strings.Replace(text, "demo.4242'", fmt.Sprintf("demo.x%d'", n), 1))}}
+		if plan = reload(plan, edited, options()); len(plan.Errors) > 0 {
+			b.Fatal(plan.Errors)
+		}
+	}
+}

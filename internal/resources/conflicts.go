@@ -1,5 +1,7 @@
 package resources
 
+import "slices"
+
 // owned is a name that one object alone may have on a cluster.
 type owned struct {
 	what          ownedKind
@@ -11,55 +13,97 @@ type ownedKind int
 const (
 	aTopic ownedKind = iota
 	aGroup
+	aGrave // the topic of dead letters; cluster is the topic that they come from
+	aFault // what is wrong with that
 )
 
-func (k ownedKind) String() string { return [...]string{aTopic: "topic", aGroup: "consumer group"}[k] }
+func (k ownedKind) String() string {
+	return [...]string{"topic", "consumer group", "dead letter topic", "fault"}[k]
+}
 
 // conflicts finds objects that would share what must be their own: a topic that
 // Kurier makes, a consumer group (MF-8). After a reload the one that had it
 // before keeps it.
-func (r *resolver) conflicts() {
+func (r *resolver) conflicts(parts []*part) {
+	if r.undisputed(parts) {
+		r.owners = r.before
+		return
+	}
+	r.owners = make(map[owned]*manifest, len(parts))
+	for i, m := range r.objects {
+		r.claim(parts[i].claims, aTopic, m)
+	}
+	for i, m := range r.objects {
+		r.claim(parts[i].claims, aGroup, m)
+	}
 	for _, m := range r.objects {
-		if h := r.homes[m]; h != nil && h.spec.Create && !r.fronted(m) {
-			r.claim(owned{aTopic, h.cluster, h.topic}, m)
-		}
-	}
-	readers := r.readers()
-	for _, reader := range readers {
-		r.claim(owned{aGroup, reader.cluster, r.groups[reader.manifest]}, reader.manifest)
-	}
-	for _, reader := range readers {
-		for _, topic := range reader.topics {
-			r.checkDeadLetterTopic(reader.manifest, reader.cluster, topic)
+		cluster, topics := r.reads(m)
+		for _, topic := range topics {
+			r.checkDeadLetterTopic(m, cluster, topic)
 		}
 	}
 }
 
-// reader is an object with a consumer group, and what it reads.
-type reader struct {
-	manifest *manifest
-	cluster  string
-	topics   []string
-}
-
-func (r *resolver) readers() []reader {
-	all := make([]reader, 0, len(r.groups))
-	for _, m := range r.objects {
-		if r.groups[m] == "" {
+// undisputed tells that every object claims what it, or its last version,
+// claimed in the last Plan, where nothing was in conflict.
+func (r *resolver) undisputed(parts []*part) bool {
+	if len(parts) != len(r.past.parts) {
+		return false
+	}
+	for i, m := range r.objects {
+		if parts[i] == r.past.parts[m] {
 			continue
 		}
-		if s, ok := m.body.(*kafkaSource); ok {
-			all = append(all, reader{m, r.cluster(s.servers), s.topics})
-		} else if source := r.source(m); source != nil {
-			h := r.homes[source]
-			all = append(all, reader{m, h.cluster, []string{h.topic}})
+		was := r.past.parts[r.old[m.key]]
+		if was == nil || !slices.Equal(was.claims, parts[i].claims) {
+			return false
+		}
+	}
+	return true
+}
+
+// claims lists what m alone may have, and what its dead letter topics must not
+// be.
+func (r *resolver) claims(m *manifest) (all []owned) {
+	if r.homes[m] != nil { // which depends on m alone
+		if h := r.home(m); h.spec.Create && !r.fronted(m) {
+			all = append(all, owned{aTopic, h.cluster, h.topic})
+		}
+	}
+	cluster, topics := r.reads(m)
+	if len(topics) > 0 {
+		all = append(all, owned{aGroup, cluster, r.groups[m]})
+	}
+	for _, source := range topics {
+		topic, wrong := r.deadLetterTopic(m, source)
+		all = append(all, owned{aGrave, source, topic})
+		if wrong != "" {
+			all = append(all, owned{aFault, "", wrong})
 		}
 	}
 	return all
 }
 
-// claim gives name to m, or reports who has it.
-func (r *resolver) claim(name owned, m *manifest) {
+// reads is what a consumer group reads; no topics: nothing, or not known yet.
+func (r *resolver) reads(m *manifest) (cluster string, topics []string) {
+	if s, ok := m.body.(*kafkaSource); ok {
+		return r.cluster(s.servers), s.topics
+	}
+	source := r.source(m)
+	if source == nil {
+		return "", nil
+	}
+	h := r.home(source)
+	return h.cluster, []string{h.topic}
+}
+
+// claim gives m what it claims of one kind, or reports who has it.
+func (r *resolver) claim(claims []owned, what ownedKind, m *manifest) {
+	i := slices.IndexFunc(claims, func(name owned) bool { return name.what == what })
+	if i < 0 {
+		return
+	}
+	name := claims[i]
 	first := r.owners[name]
 	if first == nil {
 		r.owners[name] = m

@@ -88,7 +88,7 @@ type loading struct {
 	files      map[string]*file
 	applied    []*manifest
 	active     map[key]*manifest // what the Plan is made of
-	named      map[key]bool      // everything the files speak of, right or wrong
+	named      map[key]*manifest // everything the files speak of, right or wrong
 	kept       map[key]bool      // active is the old version
 	doubled    map[*manifest]bool
 	twice      []*manifest // objects that are there already; they are only checked
@@ -135,11 +135,10 @@ func load(sources []source, o Options, old *memory) (*Plan, error) {
 // trusted: both are checked, and reported, and taken out.
 func (l *loading) collect(manifests []*manifest) {
 	l.active = make(map[key]*manifest, len(manifests))
-	l.named = make(map[key]bool, len(manifests))
 	for _, m := range manifests {
 		first := l.active[m.key]
 		if first == nil {
-			l.active[m.key], l.named[m.key] = m, true
+			l.active[m.key] = m
 			continue
 		}
 		if l.doubled == nil {
@@ -149,6 +148,7 @@ func (l *loading) collect(manifests []*manifest) {
 		l.doubled[first] = true
 		l.twice = append(l.twice, m)
 	}
+	l.named = maps.Clone(l.active)
 }
 
 // fail takes an object in error out: its last good version stays, if there is
@@ -172,7 +172,7 @@ func (l *loading) keepUnread(unread map[string]bool) {
 		}
 		for place := old.file; ; place = filepath.Dir(place) {
 			if unread[place] {
-				l.active[k], l.kept[k], l.named[k] = old, true, true
+				l.active[k], l.kept[k], l.named[k] = old, true, old
 				break
 			}
 			if place == filepath.Dir(place) {
@@ -350,9 +350,10 @@ func (l *loading) resolve() *Plan {
 	for {
 		r := newResolver(l)
 		r.names()
-		r.conflicts()
+		parts := r.plans()
+		r.conflicts(parts)
 		if len(r.losers) == 0 {
-			plan := r.plan()
+			plan := r.plan(parts)
 			plan.memory = r.remember()
 			return plan
 		}

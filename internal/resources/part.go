@@ -10,6 +10,7 @@ type part struct {
 	flows     []Flow
 	services  []Service
 	problems  []Problem
+	claims    []owned // all that conflicts looks at
 	answers   answers
 }
 
@@ -19,7 +20,7 @@ type answers struct {
 	objects []about[key, *manifest]
 	homes   []about[*manifest, *home]
 	flows   []about[*manifest, *flow]
-	spoken  []about[key, bool]
+	spoken  []about[key, *manifest]
 	brokers []about[string, bool]
 }
 
@@ -92,11 +93,11 @@ func (r *resolver) flow(m *manifest) *flow {
 
 // spoken tells whether the files speak of an object, right or wrong.
 func (r *resolver) spoken(k key) bool {
-	named := r.named[k]
+	m := r.named[k]
 	if r.asking != nil {
-		r.asking.spoken = note(r.asking.spoken, k, named)
+		r.asking.spoken = note(r.asking.spoken, k, m)
 	}
-	return named
+	return m != nil
 }
 
 // ownBroker tells whether a URL is that of one of our own Brokers.
@@ -108,6 +109,15 @@ func (r *resolver) ownBroker(url string) bool {
 	return own
 }
 
+// plans is what every object adds, in their order.
+func (r *resolver) plans() []*part {
+	parts := make([]*part, len(r.objects))
+	for i, m := range r.objects {
+		parts[i] = r.part(m)
+	}
+	return parts
+}
+
 // part plans an object, or takes over what the last Plan has of it.
 func (r *resolver) part(m *manifest) *part {
 	p := r.unchanged(m)
@@ -115,6 +125,7 @@ func (r *resolver) part(m *manifest) *part {
 		var asked answers
 		r.asking = &asked
 		p = r.planOne(m)
+		p.claims = r.claims(m)
 		r.asking = nil
 		p.answers = asked
 	}

@@ -14,17 +14,18 @@ type home struct {
 	topic   string
 	spec    Topic       // how the topic is made
 	blocked []Condition // why it cannot be used
+	behind  *manifest   // of a Channel: what stands behind it
 }
 
 func (h *home) same(other *home) bool {
 	a, b := h.spec, other.spec
-	return h.cluster == other.cluster && h.topic == other.topic && a.Partitions == b.Partitions && a.Replication == b.Replication &&
+	return h.behind == other.behind && h.cluster == other.cluster && h.topic == other.topic && a.Partitions == b.Partitions && a.Replication == b.Replication &&
 		a.Create == b.Create && maps.Equal(a.Config, b.Config) && slices.Equal(h.blocked, other.blocked)
 }
 
 // settle gives an object its home: the one of the last Plan if it is the same.
 func (r *resolver) settle(m *manifest, h *home) {
-	if old := r.past.homes[m]; old != nil && old.same(h) {
+	if old := r.past.homes[m]; old != nil && (old == h || old.same(h)) {
 		h = old
 	}
 	r.homes[m] = h
@@ -49,7 +50,7 @@ func newResolver(l *loading) *resolver {
 	n := len(l.active)
 	r := &resolver{
 		loading: l, index: maps.Clone(l.active), configs: map[*manifest]*brokerTopic{}, addresses: map[string]bool{},
-		owners: make(map[owned]*manifest, 2*n), resolved: newResolved(n), past: &resolved{},
+		resolved: newResolved(n), past: &resolved{},
 	}
 	if l.settings == l.last.settings {
 		r.past = l.last.resolved
@@ -110,7 +111,7 @@ func (r *resolver) inject() {
 	var added []*manifest
 	for _, m := range r.objects {
 		t, ok := m.body.(*trigger)
-		if !ok || !t.injected || r.index[t.broker.key()] != nil || r.named[t.broker.key()] {
+		if !ok || !t.injected || r.index[t.broker.key()] != nil || r.named[t.broker.key()] != nil {
 			continue
 		}
 		made := r.injected(m, t)
@@ -158,11 +159,15 @@ func (r *resolver) names() {
 		case *kafkaSink:
 			r.settle(m, r.sinkHome(m, body))
 		case *trigger:
-			r.groups[m] = r.name(m, r.settings.triggerGroups, nil)
+			if r.groups[m] = r.past.groups[m]; r.groups[m] == "" {
+				r.groups[m] = r.name(m, r.settings.triggerGroups, nil)
+			}
 		case *kafkaSource:
 			r.groups[m] = r.sourceGroup(m, body)
 		case *subscription:
-			r.groups[m] = subscriptionGroup(m.namespace, body.channel.name, m.uid, m.name)
+			if r.groups[m] = r.past.groups[m]; r.groups[m] == "" {
+				r.groups[m] = subscriptionGroup(m.namespace, body.channel.name, m.uid, m.name)
+			}
 		}
 	}
 }
@@ -205,7 +210,7 @@ func (r *resolver) brokerConfig(b *broker) (brokerTopic, []Condition) {
 	m := r.index[b.config.key()]
 	if m == nil {
 		reason, wrong := "ConfigMapNotFound", "does not exist"
-		if r.named[b.config.key()] {
+		if r.named[b.config.key()] != nil {
 			reason, wrong = "ConfigMapInvalid", "is in error"
 		}
 		return defaultBrokerTopic(), []Condition{{"ConfigParsed", False, reason,
@@ -226,12 +231,16 @@ func (r *resolver) brokerConfig(b *broker) (brokerTopic, []Condition) {
 }
 
 func (r *resolver) channelHome(m *manifest, c *channel) *home {
+	behind := r.backing(m, c)
+	if old := r.past.homes[m]; old != nil && old.behind == behind {
+		return old
+	}
 	topic := c.topic
-	if backing := r.backing(m, c); backing != nil {
-		topic = backing.body.(*channel).topic
+	if behind != nil {
+		topic = behind.body.(*channel).topic
 	}
 	return &home{
-		cluster: r.cluster(r.settings.channelServer), topic: r.name(m, r.settings.channelTopics, checkTopicName),
+		behind: behind, cluster: r.cluster(r.settings.channelServer), topic: r.name(m, r.settings.channelTopics, checkTopicName),
 		spec: Topic{Partitions: topic.partitions, Replication: topic.replication, Config: topic.config(), Create: true},
 	}
 }
