@@ -26,6 +26,7 @@ type bench struct {
 type options struct {
 	rounds   int           // of every comparison; medians count
 	lasts    time.Duration // of one window, at most
+	soak     time.Duration // how long the soak lasts
 	scale    float64       // of counts of events; 1 is what the tables show
 	json     string        // file of the results
 	binary   string        // to measure; empty: built

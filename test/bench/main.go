@@ -36,6 +36,7 @@ func command(args []string) error {
 	)
 	flags.IntVar(&o.rounds, "rounds", 3, "rounds of each comparison; medians count")
 	flags.DurationVar(&o.lasts, "time", 4*time.Second, "longest time of one window")
+	flags.DurationVar(&o.soak, "soak", 10*time.Minute, "how long the part soak lasts")
 	flags.Float64Var(&o.scale, "scale", 1, "scale of the numbers of events, triggers and connections")
 	flags.StringVar(&o.json, "json", "bench.json", "file to write the results to, after each part")
 	flags.StringVar(&o.binary, "binary", "", "kurier binary to measure; built when not given")
