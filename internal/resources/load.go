@@ -234,13 +234,12 @@ func (m *manifest) source() *manifest {
 // decode makes the body of every new object, side by side, and takes out those
 // in error. One that is as it was, under the same settings, is known already.
 func (l *loading) decode() {
-	same := l.settings == l.last.settings
 	var fresh []*manifest
 	for k, m := range l.active {
 		if l.kept[k] {
 			continue
 		}
-		if old := l.old[k]; same && old != nil && old.origin == m && !l.doubled[m] {
+		if old := l.old[k]; old != nil && old.origin == m && old.under == l.settings && !l.doubled[m] {
 			l.active[k] = old
 			l.problems = append(l.problems, old.problems...)
 			continue
@@ -275,7 +274,7 @@ func (l *loading) decode() {
 
 func (l *loading) decodeOne(m *manifest, known kindTable) *manifest {
 	decoded := *m
-	decoded.problems, decoded.origin = slices.Clip(m.problems), m
+	decoded.problems, decoded.origin, decoded.under = slices.Clip(m.problems), m, l.settings
 	if m.body == nil {
 		decoded.body = known[groupKind{m.group, m.kind}].decode(&decoder{manifest: &decoded, settings: l.settings})
 	}

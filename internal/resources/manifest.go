@@ -25,6 +25,7 @@ type manifest struct {
 	body        any // *broker, *trigger ...: what decode made of it
 	generation  int64
 	origin      *manifest // of a decoded one: what was decoded
+	under       *settings // and the settings under which it was
 	made        *manifest // whose doing this object is: it stands in no file, and problems are those of made
 }
 
