@@ -25,14 +25,14 @@ func (t *trouble) say(log *slog.Logger, message string, err error) {
 	defer t.mu.Unlock()
 	if !t.said.IsZero() && time.Since(t.said) < sayAgain {
 		t.leftOut++
-		log.Debug(message, slog.Any("error", err))
+		log.Debug(message, slog.Any("error", err)) //nolint:sloglint // the callers' are constants
 		return
 	}
 	args := []any{slog.Any("error", err)}
 	if t.leftOut > 0 {
 		args = append(args, slog.Int("moreSinceTheLastLine", t.leftOut))
 	}
-	log.Warn(message, args...)
+	log.Warn(message, args...) //nolint:sloglint // the callers' are constants
 	t.said, t.leftOut = time.Now(), 0
 }
 
