@@ -122,6 +122,10 @@ func TestReloadConfigMaps(t *testing.T) {
 	if len(off.Errors) != 1 || off.Errors[0].Text() != "must not set the field(s): spec.delivery.timeout" || len(off.Consumers) != 1 {
 		t.Errorf("a flag turned off: %v", off.Errors)
 	}
+	still := reloadText(t, off, options(), b, configMapText("c", "default.topic.partitions", "4"), features("disabled"), names("g-{{.Name}}"), trigger)
+	if !reflect.DeepEqual(exported(off), exported(still)) {
+		t.Errorf("what kept its last good version is in error still: %v", still.Errors)
+	}
 }
 
 // TestReloadConflicts: who has a name keeps it.
