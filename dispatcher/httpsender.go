@@ -43,6 +43,7 @@ type target struct {
 	host       string // Host header
 	requestURI string
 	authority  string // Authorization from the URL's user, or empty
+	prefix     []byte // see prefixOf
 	tls        *tls.Config
 	pool       *pool
 	broken     *AttemptError // why nothing can be sent to it
@@ -152,6 +153,7 @@ func newTarget(to Destination, dialer *net.Dialer) *target {
 			return t
 		}
 	}
+	t.prefix = t.prefixOf()
 	t.pool = &pool{dialer: dialer, addr: t.addr, tls: t.tls}
 	return t
 }
