@@ -35,7 +35,7 @@ func newRig(t *testing.T, partitions int32, opts ...kfake.Opt) *rig {
 	t.Helper()
 	r := &rig{t: t, topic: "events", group: "g"}
 	var err error
-	r.cluster, err = kfake.NewCluster(append(opts, kfake.NumBrokers(1), kfake.SeedTopics(partitions, r.topic))...)
+	r.cluster, err = kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(partitions, r.topic)}, opts...)...)
 	r.must(err)
 	t.Cleanup(r.cluster.Close)
 	r.brokers = r.cluster.ListenAddrs()
