@@ -189,7 +189,7 @@ func (x *ten) inMidSession() {
 }
 
 func (x *ten) whilePaused() {
-	const many = 20_000 // more than is read of a partition that pauses
+	const many = 60_000 // more than is read, and fetched, of a partition that pauses
 	release := x.hold()
 	defer release()
 	x.produce(bad, many, nil)
