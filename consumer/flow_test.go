@@ -110,3 +110,13 @@ func (f *flow) goesOn(t testing.TB, partitions []int32, n int64) {
 		})
 	})
 }
+
+// quick is the config of a consumer of the group g, in order, that notices rebalances
+// and new partitions within half a second.
+func (r *rig) quick() Config {
+	cfg, base := r.config("g", Ordered), *r.base
+	base.Consumer.Group.Heartbeat.Interval = 500 * time.Millisecond
+	base.Metadata.RefreshFrequency = 500 * time.Millisecond
+	cfg.Sarama = &base
+	return cfg
+}

@@ -54,7 +54,6 @@ const (
 
 func newTen(t *testing.T, high bool) *ten {
 	r := newRig(t, 10)
-	r.base.Consumer.Group.Heartbeat.Interval = 500 * time.Millisecond // a rebalance is noticed by it
 	x := &ten{rig: r, high: high, log: newCallLog()}
 	for p := range int32(10) {
 		if p != bad {
@@ -68,7 +67,7 @@ func newTen(t *testing.T, high bool) *ten {
 
 // join starts a consumer.
 func (x *ten) join() *running {
-	return x.start(x.config("g", Ordered), x.log.handler(byPartition, func(ctx context.Context, d *Delivery) error {
+	return x.start(x.quick(), x.log.handler(byPartition, func(ctx context.Context, d *Delivery) error {
 		x.mu.Lock()
 		hang := x.hang
 		x.mu.Unlock()
