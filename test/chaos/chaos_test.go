@@ -7,7 +7,7 @@ import (
 
 // TestChaos breaks everything for a while and finds that nothing was lost, that no order
 // was broken, that little was repeated, and that attempts stayed within their budget. It
-// takes KURIER_CHAOS_TIME, and runs of ten minutes and more must also have been hard
+// takes KURIER_CHAOS_TIME, kills each role at least once, and runs of ten minutes and more must also have been hard
 // enough.
 func TestChaos(t *testing.T) {
 	if testing.Short() {
@@ -22,6 +22,12 @@ func TestChaos(t *testing.T) {
 	}
 	report := NewReport(r.History, v)
 	t.Logf("chaos: seed %d\n%s", r.Seed, report)
+	kinds := report.Kinds()
+	for _, kind := range kills {
+		if len(kinds[kind]) == 0 {
+			t.Errorf("there was no %s", kind)
+		}
+	}
 	if r.Time >= longRun {
 		hardEnough(t, r, report)
 	}

@@ -24,12 +24,15 @@ const (
 	longPause  = 10 * time.Second
 )
 
+// kills are what even the shortest run plays: a kill -9 of every role.
+var kills = []Kind{KillBroker, KillDispatcher, KillReceiver}
+
 // player deals one deck, card after card, each kind once before any comes again. Two play
 // at once: one breaks processes, from the test's goroutine, and one what is around them.
 type player struct {
 	*Run
 	rng   *rand.Rand
-	first []Kind // played before the rest, in this order
+	first []Kind // played before the rest, in this order, whatever the time
 	deck  []card
 	pause time.Duration // between two cards, at most
 	least int           // rounds played even when the time is over
@@ -46,10 +49,10 @@ func (r *Run) deal(ctx context.Context) {
 	var around sync.WaitGroup
 	defer around.Wait()
 	around.Go(func() {
-		p := &player{Run: r, rng: r.stream(1), first: []Kind{KillBroker}, deck: surroundings, pause: pause, least: least}
+		p := &player{Run: r, rng: r.stream(1), first: kills[:1], deck: surroundings, pause: pause, least: least}
 		p.run(ctx, timed)
 	})
-	p := &player{Run: r, rng: r.stream(2), first: []Kind{KillDispatcher, KillReceiver}, deck: processes, pause: pause, least: least}
+	p := &player{Run: r, rng: r.stream(2), first: kills[1:], deck: processes, pause: pause, least: least}
 	p.run(ctx, timed)
 }
 
@@ -64,8 +67,9 @@ func (p *player) run(ctx, timed context.Context) {
 		if round == 0 {
 			slices.SortStableFunc(deck, func(a, b card) int { return p.rank(a) - p.rank(b) })
 		}
-		for _, c := range deck {
-			if timed.Err() != nil && round >= p.least && p.enough() || ctx.Err() != nil || p.t.Failed() {
+		for i, c := range deck {
+			over := timed.Err() != nil && round >= p.least && p.enough() && (round > 0 || i >= len(p.first))
+			if over || ctx.Err() != nil || p.t.Failed() {
 				return
 			}
 			c.play(ctx, p)
