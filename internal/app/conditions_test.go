@@ -215,3 +215,30 @@ func TestOwnReasons(t *testing.T) {
 	trigger = r.base(r.trigger)
 	checkCondition(t, &trigger, "ManifestAccepted", "False ManifestInError: the last good version is active; m.yaml:1: bad")
 }
+
+// TestParentWithoutAddress: a dispatcher that nobody told INGRESS_URL shows Brokers
+// without an address, and Triggers that run all the same.
+func TestParentWithoutAddress(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		topic kafka.TopicResult
+		want  string
+	}{
+		{"runs", kafka.TopicResult{}, "True"},
+		{"another_reason_counts", topicError(kafka.ReasonTopicMissing), "False " + kafka.ReasonTopicMissing + ": says Kafka"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := newConditionsRig(t)
+			r.topic(r.consumer.Topic, row.topic)
+			r.broker.Address, r.broker.Conditions = "", nil
+			target := &resources.Target{Ref: r.broker.Ref, Topic: r.consumer.Topic}
+			broker := r.addressable(r.broker, target)
+			broker.Complete()
+			checkCondition(t, &broker, "Addressable", "False IngressURLNotSet")
+			r.ready[r.broker.Ref] = &broker
+			trigger := r.base(r.trigger)
+			r.parent(&trigger, "BrokerReady", r.consumer)
+			checkCondition(t, &trigger, "BrokerReady", row.want)
+		})
+	}
+}

@@ -139,7 +139,7 @@ func (v *view) addressable(o *resources.Object, target *resources.Target) status
 		return object
 	}
 	if o.Address == "" {
-		missing(&object, "Addressable", "IngressURLNotSet", "set INGRESS_URL to where the receiver is reached, for example INGRESS_URL=http://receiver:8080")
+		missing(&object, "Addressable", ingressURLNotSet, "set INGRESS_URL to where the receiver is reached, for example INGRESS_URL=http://receiver:8080")
 	} else {
 		missingTrue(&object, "Addressable")
 	}
@@ -208,7 +208,11 @@ func (v *view) consumer(o *resources.Object, c *resources.Consumer) status.Objec
 	return object
 }
 
-// parent copies the state of the Broker or channel.
+// ingressURLNotSet is why a dispatcher of its own shows no address.
+const ingressURLNotSet = "IngressURLNotSet"
+
+// parent copies the state of the Broker or channel. That this process does not know
+// its address concerns only what sends there, and says so itself.
 func (v *view) parent(object *status.Object, condition string, c *resources.Consumer) {
 	if object.Condition(condition) != nil {
 		return
@@ -219,6 +223,15 @@ func (v *view) parent(object *status.Object, condition string, c *resources.Cons
 		return
 	}
 	ready := *parent.Condition(status.TypeReady)
+	if ready.Reason == ingressURLNotSet {
+		ready = status.Condition{Status: status.True}
+		for _, c := range parent.Status.Conditions {
+			if c.Type != status.TypeReady && c.Reason != ingressURLNotSet && c.Severity == "" && c.Status != status.True {
+				ready = c
+				break
+			}
+		}
+	}
 	object.SetCondition(status.Condition{Type: condition, Status: ready.Status, Reason: ready.Reason, Message: ready.Message})
 }
 
