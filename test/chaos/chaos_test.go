@@ -7,8 +7,8 @@ import (
 
 // TestChaos breaks everything for a while and finds that nothing was lost, that no order
 // was broken, that little was repeated, and that attempts stayed within their budget. It
-// takes KURIER_CHAOS_TIME, kills each role at least once, and runs of ten minutes and more must also have been hard
-// enough.
+// takes KURIER_CHAOS_TIME and kills each role at least once; runs of ten minutes and more
+// must also have been hard enough.
 func TestChaos(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: needs a real Kafka and the built binary")

@@ -87,6 +87,9 @@ func pinOnce(t *testing.T, kafka *kafkatest.Cluster, rng *rand.Rand, round int) 
 	if err := w.ReadDead(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
+	if err := f.Recount(h); err != nil { // who had which partition: the victim may have had all
+		t.Fatal(err)
+	}
 	for _, v := range Check(h).Violations {
 		switch {
 		case v.Violation == Lost && h.Events[v.Event].Acked < ready:
