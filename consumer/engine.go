@@ -110,6 +110,23 @@ func (e *engine) arrive(p *partition, records []*Record) {
 	e.regulate(p)
 }
 
+// pass moves the position over offsets that hold no record.
+func (e *engine) pass(p *partition, to int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p.stopping || to <= p.position {
+		return
+	}
+	p.position = to
+	if p.backlog.n > 0 {
+		return // admit tells the tracker
+	}
+	p.tracker.Skip(to)
+	if p.changes++; p.changes == p.committed+1 {
+		e.kick()
+	}
+}
+
 // offer puts a partition in the feed when its next record may be admitted.
 func (e *engine) offer(p *partition) {
 	if !p.inFeed && e.admissible(p) {
@@ -125,6 +142,9 @@ func (e *engine) admit(p *partition) *lane {
 	for e.admissible(p) {
 		rec := p.backlog.pop()
 		standing, wanted := e.track(p, rec)
+		if p.backlog.n == 0 {
+			p.tracker.Skip(p.position)
+		}
 		if standing == offsets.Settled {
 			freed += rec.size
 			skipped++

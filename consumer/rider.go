@@ -14,9 +14,14 @@ type rider struct {
 	log     *partitionLog
 	batches chan []*Record // in offset order; shared, not to be changed
 	lost    chan struct{}  // a token: the next offset is not in the log, see moveTo
+	passed  chan struct{}  // a token: see beyond
 	failed  func(error)
 	end     atomic.Int64 // the log's
 	short   atomic.Bool  // had no room for something
+	// beyond is where the stream went on from what is in batches: what lies between
+	// holds no record. Whoever reads it takes the batches after that and before it
+	// acts on it: those that come later may lie below a later value.
+	beyond atomic.Int64
 
 	// Guarded by log.mu.
 	next   int64   // the offset after the last record in batches
@@ -62,6 +67,7 @@ func (r *rider) moveTo(offset int64) {
 	defer r.log.mu.Unlock()
 	r.leave()
 	r.next, r.astray = offset, false
+	r.beyond.Store(0) // told of the place before
 	r.board()
 }
 
@@ -104,6 +110,16 @@ func (r *rider) give(records []*Record) bool {
 	r.batches <- records
 	r.next = records[len(records)-1].Offset + 1
 	return true
+}
+
+// pass moves the rider over offsets that hold no record.
+func (r *rider) pass(to int64) {
+	r.next = to
+	r.beyond.Store(to)
+	select {
+	case r.passed <- struct{}{}:
+	default:
+	}
 }
 
 // leave takes the rider off its stream, and ends one that has no other.

@@ -77,7 +77,7 @@ func (a *assignment) read() error {
 	defer func() { cancel(); <-ended }()
 	unread := a.claim.Messages()
 	var batches <-chan []*Record
-	var lost <-chan struct{}
+	var lost, passed <-chan struct{}
 	defer func() {
 		if a.rider != nil {
 			a.rider.close()
@@ -88,7 +88,12 @@ func (a *assignment) read() error {
 		case records := <-batches:
 			a.c.engine.arrive(a.part, records)
 			a.rider.taken()
+		case <-passed:
+			to := a.rider.beyond.Load()
+			a.takeAll()
+			a.c.engine.pass(a.part, to)
 		case <-lost:
+			a.takeAll() // what was read before belongs before the place that is found now
 			if err := a.find(); err != nil {
 				return err
 			}
@@ -98,7 +103,7 @@ func (a *assignment) read() error {
 			}
 			a.rider = a.c.streams.ride(a.c.cfg.Topic, a.claim.Partition(), l.tracker.Next(), a.c.state.failed)
 			a.rider.end.Store(a.claim.HighWaterMarkOffset())
-			batches, lost = a.rider.batches, a.rider.lost
+			batches, lost, passed = a.rider.batches, a.rider.lost, a.rider.passed
 			a.open(l)
 			a.rider.Resume()
 		case _, ok := <-unread:
@@ -109,6 +114,19 @@ func (a *assignment) read() error {
 			return nil
 		case <-a.session.Context().Done():
 			return nil
+		}
+	}
+}
+
+// takeAll hands on what has been read so far.
+func (a *assignment) takeAll() {
+	for {
+		select {
+		case records := <-a.rider.batches:
+			a.c.engine.arrive(a.part, records)
+			a.rider.taken()
+		default:
+			return
 		}
 	}
 }

@@ -81,7 +81,34 @@ func (st *stream) seat(r *rider) {
 			return
 		}
 	}
-	r.next = st.next
+	if r.next < st.next {
+		r.pass(st.next)
+	}
+}
+
+// sees tells the riders where the log ends, and its caller where the stream is.
+func (st *stream) sees(end int64) (next int64) {
+	st.log.mu.Lock()
+	defer st.log.mu.Unlock()
+	for _, r := range st.riders {
+		r.end.Store(end)
+	}
+	return st.next
+}
+
+// pass moves the stream over offsets that hold no record, unless it has moved
+// meanwhile.
+func (st *stream) pass(from, to int64) {
+	st.log.mu.Lock()
+	defer st.log.mu.Unlock()
+	if st.ended || st.next != from {
+		return
+	}
+	st.next = to
+	for _, r := range st.riders {
+		r.pass(to)
+	}
+	st.merge()
 }
 
 // look makes run look at the riders.
@@ -228,7 +255,7 @@ func (st *stream) read(failures int) (again bool, err error) {
 		s.release(r, at, failures >= brokenAfter && !errors.As(err, &answer))
 		return true, err
 	}
-	if !st.pump(pc) {
+	if !st.pump(pc, r) {
 		st.lose()
 	}
 	_ = pc.Close() // its errors have been told, or concern nobody
@@ -238,12 +265,14 @@ func (st *stream) read(failures int) (again bool, err error) {
 
 // pump hands on records until the stream is stopped (true), or the client gives
 // up because the next offset is not in the log (false).
-func (st *stream) pump(pc sarama.PartitionConsumer) (stopped bool) {
+func (st *stream) pump(pc sarama.PartitionConsumer, r *reader) (stopped bool) {
 	var pending []*Record // wait for room
 	messages := pc.Messages()
 	idle := time.NewTimer(linger)
 	idle.Stop()
 	defer idle.Stop()
+	tail := newTail(st, r)
+	defer tail.close()
 	for open := true; ; {
 		select {
 		case <-st.stopped:
@@ -254,6 +283,12 @@ func (st *stream) pump(pc sarama.PartitionConsumer) (stopped bool) {
 			}
 		case <-idle.C:
 			st.abandon()
+		case <-tail.ticks.C:
+			if messages != nil && len(messages) == 0 {
+				tail.look(pc.HighWaterMarkOffset())
+			}
+		case to := <-tail.answers:
+			tail.hear(to)
 		case <-st.wake:
 			switch wanted := st.isWanted(); {
 			case !wanted:

@@ -121,7 +121,7 @@ func (s *Streams) ride(topic string, partition int32, from int64, failed func(er
 	s.mu.Unlock()
 	return &rider{
 		log: l, next: from, failed: failed,
-		batches: make(chan []*Record, riderBatches), lost: make(chan struct{}, 1),
+		batches: make(chan []*Record, riderBatches), lost: make(chan struct{}, 1), passed: make(chan struct{}, 1),
 	}
 }
 

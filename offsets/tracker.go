@@ -30,10 +30,10 @@ import (
 //   - Track gets the offsets of the records in the order they are fetched, each
 //     higher than the one before. Offsets that were skipped hold no record
 //     (compaction, transaction markers, retention); they count as settled and
-//     cost nothing, however many they are.
+//     cost nothing, however many they are. Skip tells of those at the log's end.
 //   - An offset is unsettled from Track to Done.
-//   - The frontier is the lowest unsettled offset, or, when none is, the last
-//     tracked one + 1. It never passes an unsettled offset and never moves back.
+//   - The frontier is the lowest unsettled offset, or, when none is, Next. It
+//     never passes an unsettled offset and never moves back.
 //   - What a former owner's map tells (Decode) holds until Track reaches it: an
 //     offset done before is Settled, an unsettled one keeps its attempts.
 //   - An offset that must wait for a lower one of the same key can be parked: it
@@ -124,6 +124,21 @@ func (t *Tracker) reach(offset int64) {
 	}
 }
 
+// Skip says that no offset from Next on and below to holds a record. Of a lower offset
+// than Next it changes nothing.
+func (t *Tracker) Skip(to int64) {
+	if to <= t.next {
+		return
+	}
+	t.reach(to - 1)
+	if t.next >= t.known {
+		t.pending, t.known = nil, t.next
+		t.dropEmptyGroups()
+	} else if len(t.pending) > 0 && t.pending[0].offset < to {
+		t.pending = t.pending[1:]
+	}
+}
+
 // Done settles an unsettled offset. Of any other offset it does nothing.
 func (t *Tracker) Done(offset int64) {
 	i, ok := t.find(offset)
@@ -194,8 +209,8 @@ func (t *Tracker) Frontier() int64 {
 	return frontier
 }
 
-// Next is the last tracked offset + 1; before the first Track it is the frontier
-// that the Tracker was made with.
+// Next is the last tracked or skipped offset + 1; before the first it is the frontier that
+// the Tracker was made with.
 func (t *Tracker) Next() int64 { return t.next }
 
 // Known is the end of what the Tracker knows of: Next, or the end of a former
