@@ -66,7 +66,7 @@ func process(t *testing.T, kafka *kafkatest.Cluster, role string, env harness.En
 }
 
 // hundredHanging is the bound in MiB of TestAHundredHangingSubscribers.
-const hundredHanging = 4096
+const hundredHanging = 1536
 
 const brokerManifest = `apiVersion: v1
 kind: ConfigMap
