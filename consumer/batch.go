@@ -28,6 +28,8 @@ type need struct {
 	rest   bool // idle workers could be ended
 }
 
+// need is asked for by the committer alone: when it tells of nothing, the next call that
+// begins kicks.
 func (e *engine) need() need {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -39,6 +41,7 @@ func (e *engine) need() need {
 	for _, p := range e.parts {
 		n.dirty = n.dirty || p.changes != p.committed
 	}
+	e.resting = !n.urgent && !n.dirty && !n.work
 	return n
 }
 

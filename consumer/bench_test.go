@@ -70,6 +70,8 @@ func newBench(t reporter, order Order, limit int) *bench {
 	return b
 }
 
+func (b *bench) kickCount() int { b.mu.Lock(); defer b.mu.Unlock(); return b.kicks }
+
 // close stops everything; calls in hand are cut off.
 func (b *bench) close() {
 	for _, p := range b.parts() {

@@ -47,6 +47,7 @@ type engine struct {
 	waiting  waitHeap
 	held     int
 	running  int
+	resting  bool // the committer found nothing to do
 	// Bytes of parked records, and whether a partition may wait for fewer.
 	parkedBytes int64
 	parkedFull  bool
@@ -237,6 +238,10 @@ func (e *engine) start(l *lane) {
 	l.wakes = e.wakes
 	l.part.inFlight++
 	e.running++
+	if e.resting { // the committer renews the lease while calls run, and tells what comes of them
+		e.resting = false
+		e.kick()
+	}
 }
 
 // schedule makes a lane run as soon as a worker is free, or as soon as the

@@ -366,3 +366,25 @@ func TestAPanicIsAnError(t *testing.T) {
 		}
 	})
 }
+
+// A committer that rests is woken by the first call: it has the lease to renew, and the
+// attempts to tell when the call fails, although nothing else wakes it.
+func TestTheFirstCallWakesTheCommitter(t *testing.T) {
+	inBubble(t, Unordered, 10, func(b *bench) {
+		p := b.open(0, 0)
+		if n := b.engine.need(); n != (need{}) {
+			t.Fatalf("there is %+v to do", n)
+		}
+		before := b.kickCount()
+		b.fill(p, 0, 3)
+		if n := b.kickCount() - before; n != 1 {
+			t.Errorf("%d kicks, want 1", n)
+		}
+		for offset := range int64(3) {
+			b.fail(0, offset, time.Hour)
+		}
+		if n := b.engine.need(); !n.dirty {
+			t.Error("there are no attempts to tell")
+		}
+	})
+}

@@ -2,10 +2,14 @@ package consumer
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"kurier.dev/kurier/offsets"
 )
 
 // all are the partitions of these tests.
@@ -129,4 +133,71 @@ func TestPartitionsAreAdded(t *testing.T) {
 	})
 	f.goesOn(t, []int32{0, 1}, 5)
 	f.settledOnce(log, all)
+}
+
+// TestRevokeWithAFullWindow: a partition of an unordered consumer is taken away while its
+// window is full of records that wait, and a hundred calls hang. It is released within the
+// time to drain and what a rebalance takes; the next owner knows the attempts, and the
+// calls of the partition that stays are not cut.
+func TestRevokeWithAFullWindow(t *testing.T) {
+	t.Parallel()
+	const hanging, records = 50, 8000 // of each partition
+	r := newRig(t, 2)
+	r.produce(0, records, nil)
+	r.produce(1, records, nil)
+	var cut [2]atomic.Int64 // calls of each partition
+	cfg := r.quick()
+	cfg.Order, cfg.Concurrency = Unordered, 2*hanging+8
+	first := r.start(cfg, func(ctx context.Context, d *Delivery) error {
+		if d.Record.Offset < hanging {
+			<-ctx.Done()
+			cut[d.Record.Partition].Add(1)
+			return ctx.Err()
+		}
+		d.Attempts++
+		return &Later{After: time.Hour}
+	})
+	full := func() bool {
+		s := first.Stats()
+		return s.InFlight == 2*hanging && s.WindowFull && s.Waiting > 2000
+	}
+	r.eventually("the window is full and a hundred calls hang", full)
+	waiting := first.Stats().Waiting
+	for p := range int32(2) {
+		r.eventually("the commit tells of the attempts", func() bool {
+			offset, metadata := r.committed("g", p)
+			known, err := offsets.Decode(offset, metadata, first.topicHash(t.Context()))
+			return err == nil && known.Attempts(hanging) == 1
+		})
+	}
+
+	joined := time.Now()
+	taken := make(chan int, 1)
+	second := r.start(cfg, func(ctx context.Context, d *Delivery) error {
+		if d.Record.Offset == hanging {
+			select {
+			case taken <- d.Attempts:
+			default:
+			}
+		}
+		return nil
+	})
+	r.eventually("the next owner is at work", func() bool { return len(taken) > 0 })
+	took := time.Since(joined)
+	t.Logf("%d were waiting; the next owner was at work %s after it joined, %s to drain", waiting, took, cfg.DrainTimeout)
+	const rebalance = 15 * time.Second // two generations on a busy machine
+	if took > cfg.DrainTimeout+rebalance {
+		t.Errorf("it took %s until the next owner was at work", took)
+	}
+	if n := <-taken; n != 1 {
+		t.Errorf("the next owner knows of %d attempts, want 1", n)
+	}
+	r.eventually("the next owner settles all", func() bool { return second.Stats().Settled == records })
+	kept := first.Stats().Partitions
+	if len(kept) != 1 {
+		t.Fatalf("the first consumer keeps %v, want one partition", kept)
+	}
+	if stays, left := cut[kept[0]].Load(), cut[1-kept[0]].Load(); stays != 0 || left != hanging {
+		t.Errorf("%d calls of the partition that stays were cut, and %d of the other one, want 0 and %d", stays, left, hanging)
+	}
 }
