@@ -6,12 +6,13 @@ import (
 	"hash/fnv"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"kurier.dev/kurier/test/harness"
 )
 
 // Mood is how a subscriber answers for a while.
@@ -53,17 +54,13 @@ const (
 func NewSubscriber(t testing.TB, h *History, trigger int, seed uint64, delay time.Duration) *Subscriber {
 	t.Helper()
 	s := &Subscriber{trigger: trigger, history: h, seed: seed, delay: delay}
-	server := httptest.NewServer(s)
+	server := harness.NewServer(t, s)
 	p, err := NewProxy("127.0.0.1:0", server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.proxy = p
-	t.Cleanup(func() {
-		p.Close()
-		server.CloseClientConnections()
-		server.Close()
-	})
+	t.Cleanup(p.Close)
 	return s
 }
 

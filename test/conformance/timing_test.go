@@ -226,7 +226,7 @@ func latestAndPosition(w *world) observed {
 	}
 	first, second := w.subscriber(nil), w.subscriber(nil)
 	w.broker("k9", 1, "")
-	w.trigger("k9-1", "k9", first.URL, consumer{})
+	w.trigger("k9-1", "k9", first.URL, consumer{order: "ordered"})
 	ofBroker, ofChannel := w.subscriber(nil), w.subscriber(nil)
 	w.broker("k10", 3, "")
 	w.trigger("k10", "k10", ofBroker.URL, consumer{})

@@ -88,7 +88,7 @@ func latestOffset(t *testing.T, s *harness.System) {
 	w.send("b", harness.Event{ID: "1"})
 	first.AwaitReceived(t, 1)
 	w.trigger("t2", "b", second.URL, consumer{})
-	w.trigger("t3", "b", third.URL, consumer{annotations: "kurier.dev/initial-offset: earliest"})
+	w.trigger("t3", "b", third.URL, consumer{order: "ordered", annotations: "kurier.dev/initial-offset: earliest"})
 	w.apply()
 	w.send("b", harness.Event{ID: "2"})
 	second.AwaitReceived(t, 1)

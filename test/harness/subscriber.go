@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -74,7 +73,7 @@ type Behaviour func(r *Request) Answer
 // delivered to. Its methods are safe for concurrent use.
 type Subscriber struct {
 	URL    string
-	server *httptest.Server
+	server *Server
 
 	mu       sync.Mutex
 	answer   Behaviour
@@ -88,9 +87,8 @@ type Subscriber struct {
 func NewSubscriber(t testing.TB, answer Behaviour) *Subscriber {
 	t.Helper()
 	s := &Subscriber{answer: answer}
-	s.server = httptest.NewServer(s)
+	s.server = NewServer(t, s)
 	s.URL = s.server.URL
-	t.Cleanup(s.Close)
 	return s
 }
 
@@ -102,7 +100,7 @@ func NewSubscriberAt(t testing.TB, addr string, answer Behaviour) *Subscriber {
 		t.Fatal(err)
 	}
 	s := &Subscriber{answer: answer}
-	s.server = httptest.NewUnstartedServer(s)
+	s.server = newServer(s)
 	s.server.Listener.Close()
 	s.server.Listener = listener
 	s.server.Start()
@@ -115,10 +113,7 @@ func NewSubscriberAt(t testing.TB, addr string, answer Behaviour) *Subscriber {
 func (s *Subscriber) Addr() string { return s.server.Listener.Addr().String() }
 
 // Close ends the subscriber: connections are refused from now on. It may be called twice.
-func (s *Subscriber) Close() {
-	s.server.CloseClientConnections()
-	s.server.Close()
-}
+func (s *Subscriber) Close() { s.server.Close() }
 
 // Answer changes the behaviour from the next request on.
 func (s *Subscriber) Answer(b Behaviour) {
@@ -270,7 +265,7 @@ func (s *Subscriber) await(t testing.TB, what string, n int, get func() []Reques
 func NewSubscriberIdle(t testing.TB, idle time.Duration, answer Behaviour) *Subscriber {
 	t.Helper()
 	s := &Subscriber{answer: answer}
-	s.server = httptest.NewUnstartedServer(s)
+	s.server = newServer(s)
 	s.server.Config.IdleTimeout = idle
 	s.server.Start()
 	s.URL = s.server.URL
@@ -283,7 +278,7 @@ func NewSubscriberIdle(t testing.TB, idle time.Duration, answer Behaviour) *Subs
 func NewFlood(t testing.TB, header http.Header) string {
 	t.Helper()
 	const chunk, most = 1 << 20, 1 << 30
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		maps.Copy(w.Header(), header)
 		block := make([]byte, chunk)
@@ -292,10 +287,5 @@ func NewFlood(t testing.TB, header http.Header) string {
 				return
 			}
 		}
-	}))
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-	})
-	return server.URL
+	})).URL
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
@@ -134,7 +133,7 @@ func backlog(t *testing.T, kafka *kafkatest.Cluster, b broker, n, bytes int) {
 
 // subscriber counts requests by their path and answers as told; it keeps none of them.
 type subscriber struct {
-	*httptest.Server
+	*harness.Server
 	mu     sync.Mutex
 	counts map[string]int
 }
@@ -142,18 +141,17 @@ type subscriber struct {
 func newSubscriber(t *testing.T, answer http.HandlerFunc) *subscriber {
 	t.Helper()
 	s := &subscriber{counts: map[string]int{}}
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.Server = harness.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		s.mu.Lock()
 		s.counts[r.URL.Path]++
 		s.mu.Unlock()
 		answer(w, r)
 	}))
-	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
 	return s
 }
 
-// hang waits until the sender goes.
+// hang waits until the sender or the subscriber goes.
 func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 // count is the number of requests of a path.
