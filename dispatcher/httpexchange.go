@@ -46,13 +46,11 @@ func (t *target) once(ctx context.Context, deadline time.Time, m *Message, fresh
 		return Result{}, ErrMayNot
 	}
 	c.expire(deadline, m.timeout())
-	// A blocked read or write ends when its deadline is moved into the past.
-	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	cut := t.cuts.of(ctx)
+	cut.add(c)
 	c.written = 0
 	res, keep, err := t.talk(c, m)
-	// stop is false when the function has been started: it may still be about to
-	// move the deadline, so the connection must not serve another attempt.
-	if stop() && keep {
+	if cut.remove(c) && keep {
 		t.pool.put(c)
 	} else {
 		_ = c.Close()

@@ -33,6 +33,7 @@ type conn struct {
 	deadline           time.Time // that is set
 	reused             bool
 	written            int  // bytes of the current attempt
+	place              int  // in the cutoff of the current attempt
 	ended              bool // the server has ended its side
 }
 

@@ -28,6 +28,7 @@ const (
 // caller's concurrency is the limit. Safe for concurrent use.
 type HTTPSender struct {
 	dialer net.Dialer
+	cuts   cutoffs
 
 	mu      sync.RWMutex
 	targets map[targetKey]*target
@@ -46,6 +47,7 @@ type target struct {
 	prefix     []byte // see prefixOf
 	tls        *tls.Config
 	pool       *pool
+	cuts       *cutoffs
 	broken     *AttemptError // why nothing can be sent to it
 }
 
@@ -114,7 +116,7 @@ func (s *HTTPSender) target(to Destination) (*target, error) {
 		return nil, &AttemptError{URL: to.URL, Reason: ReasonConnection, Err: errSenderClosed}
 	}
 	if t = s.targets[k]; t == nil {
-		t = newTarget(to, &s.dialer)
+		t = newTarget(to, &s.dialer, &s.cuts)
 		s.targets[k] = t
 	}
 	return t, nil
@@ -122,8 +124,8 @@ func (s *HTTPSender) target(to Destination) (*target, error) {
 
 // newTarget never fails: what is wrong with the destination is told by each
 // attempt, as a subscriber that cannot be reached would.
-func newTarget(to Destination, dialer *net.Dialer) *target {
-	t := &target{url: to.URL}
+func newTarget(to Destination, dialer *net.Dialer, cuts *cutoffs) *target {
+	t := &target{url: to.URL, cuts: cuts}
 	u, err := url.Parse(to.URL)
 	switch {
 	case err != nil:

@@ -16,6 +16,7 @@ import (
 type probe struct {
 	raw    syscall.RawConn
 	peek   func(fd uintptr)
+	polled [1]unix.PollFd
 	silent bool
 }
 
@@ -31,9 +32,9 @@ func newProbe(socket net.Conn) *probe {
 	}
 	p := &probe{raw: raw}
 	p.peek = func(fd uintptr) {
-		var b [1]byte
-		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		p.silent = err == unix.EAGAIN || err == unix.EWOULDBLOCK
+		p.polled[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+		n, err := unix.Poll(p.polled[:], 0)
+		p.silent = n == 0 && err == nil
 	}
 	return p
 }
