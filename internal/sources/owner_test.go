@@ -74,31 +74,37 @@ func (r *recorder) list() string {
 	return strings.Join(r.sends, " ")
 }
 
-// owning runs own with virtual time. The bubble's clock begins at midnight UTC.
+// owning runs sources that are elected at once, each with the lease, in virtual time.
+// The bubble's clock begins at midnight UTC.
 func owning(t *testing.T, sender Sender, l lease, pings ...Ping) (s *Sources, stop func()) {
 	t.Helper()
-	s = &Sources{
-		cfg:     Config{Sender: sender, Retryable: func(err error) bool { return err.Error() != "400" }},
-		logger:  discard(),
-		metrics: newMetrics(prometheus.NewRegistry()),
-		plan:    newPlan(),
+	s, err := New(Config{
+		Cluster: kafka.Open(kafka.Options{Brokers: []string{"127.0.0.1:1"}}), Sender: sender, Drain: time.Nanosecond,
+		Retryable: func(err error) bool { return err.Error() != "400" }, Registerer: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	s.setSession(10 * time.Second)
+	s.candidate = func(ctx context.Context, k key, f *firings) error {
+		err := s.own(ctx, k, l, f)
+		if !errors.Is(err, context.Canceled) && !errors.Is(err, kafka.ErrFenced) {
+			t.Errorf("own ended with %v", err)
+		}
+		<-ctx.Done()
+		return err
+	}
 	if err := s.Apply(pings); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	sends, cut := context.WithCancel(context.Background())
-	f := &firings{s: s, ctx: sends, soon: ctx.Done()}
 	ended := make(chan error, 1)
-	go func() { ended <- s.own(ctx, l, f) }()
+	go func() { ended <- s.Run(ctx) }()
 	return s, func() {
 		cancel()
-		if err := <-ended; !errors.Is(err, context.Canceled) && !errors.Is(err, kafka.ErrFenced) {
-			t.Errorf("own ended with %v", err)
+		if err := <-ended; err != nil {
+			t.Errorf("Run ended with %v", err)
 		}
-		cut()
-		f.active.Wait()
 	}
 }
 
