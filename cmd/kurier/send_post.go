@@ -46,7 +46,7 @@ func (s *sending) each(ctx context.Context, events eventSource) error {
 			if body, err = m.Structured(); err != nil {
 				return fmt.Errorf("event %s: %w", id, err)
 			}
-			headers = contentType("application/cloudevents+json; charset=UTF-8")
+			headers = contentType(event.StructuredContentType)
 		}
 		eventType, _ := m.Get(event.Type)
 		if err := s.request(ctx, headers, body, 1, id+"  "+eventType); err != nil {
