@@ -22,8 +22,6 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("github.com/eapache/go-resiliency/breaker.(*Breaker).timer"))
 }
 
-func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
 // onBoth runs the test against the embedded broker and a real Kafka.
 func onBoth(t *testing.T, test func(t *testing.T, open func() *kafka.Cluster)) {
 	opener := func(t *testing.T, brokers []string, dial kafka.DialFunc) func() *kafka.Cluster {

@@ -52,8 +52,10 @@ func (s *Sources) own(ctx context.Context, k key, l lease, firings *firings) err
 			return err
 		default:
 			s.setState(k, Owner, err)
-			s.logger.Warn("PingSource tick is not committed yet",
-				"namespace", k.namespace, "name", k.name, "tick", tick, "error", err)
+			if reason := kafka.Describe(err); s.trouble.isNew("commit: "+reason, now) {
+				s.logger.Warn("PingSource tick is not committed yet",
+					"namespace", k.namespace, "name", k.name, "tick", tick, "error", reason)
+			}
 			wait(ctx, nil, now.Add(commitPause))
 		}
 	}
@@ -61,7 +63,8 @@ func (s *Sources) own(ctx context.Context, k key, l lease, firings *firings) err
 }
 
 // lastTick asks until there is an answer. Without an owner before us ticks begin
-// now.
+// when the source came, which was before its group was joined; those of the
+// first set begin now.
 func (s *Sources) lastTick(ctx context.Context, k key, l lease) (time.Time, error) {
 	for {
 		last, err := l.Last(ctx)
@@ -69,6 +72,9 @@ func (s *Sources) lastTick(ctx context.Context, k key, l lease) (time.Time, erro
 		case ctx.Err() != nil:
 			return time.Time{}, ctx.Err()
 		case err == nil && last.IsZero():
+			if e, _ := s.plan.of(k); e != nil && !e.since.IsZero() {
+				return e.since, nil
+			}
 			return time.Now(), nil
 		case err == nil:
 			return last, nil

@@ -1,9 +1,11 @@
 package sources
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -336,3 +338,47 @@ func TestEvent(t *testing.T) {
 
 // elapse lets virtual time pass.
 func elapse(d time.Duration) { <-time.After(d) }
+
+// A group is joined some time after its source came; a tick in between is the source's.
+func TestTickDuringTheFirstJoin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, l := &recorder{begin: time.Now()}, &scripted{}
+		s, stop := owning(t, r, l)
+		elected := s.candidate
+		s.candidate = func(ctx context.Context, k key, f *firings) error {
+			wait(ctx, nil, time.Now().Add(3*time.Second))
+			return elected(ctx, k, f)
+		}
+		elapse(59 * time.Second)
+		if err := s.Apply([]Ping{minute("a")}); err != nil {
+			t.Fatal(err)
+		}
+		elapse(70 * time.Second)
+		stop()
+		if got := r.list(); got != "a@1m2s a@2m0s" {
+			t.Errorf("sent %s", got)
+		}
+	})
+}
+
+// When Kafka is away the commits of all sources fail, several times a second each.
+func TestFailingCommitsAreSaidOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		l := &scripted{answer: func(int) error { return errors.New("connection refused") }}
+		pings := make([]Ping, 100)
+		for i := range pings {
+			pings[i] = minute(fmt.Sprint("p", i))
+		}
+		s, stop := owning(t, &recorder{begin: time.Now()}, l)
+		s.logger = slog.New(slog.NewTextHandler(&out, nil))
+		if err := s.Apply(pings); err != nil {
+			t.Fatal(err)
+		}
+		elapse(2*time.Minute + 5*time.Second)
+		stop()
+		if n := strings.Count(out.String(), "level=WARN"); n < 1 || n > 3 {
+			t.Errorf("%d warnings in two minutes:\n%s", n, out.String())
+		}
+	})
+}

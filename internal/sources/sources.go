@@ -193,7 +193,7 @@ func (s *Sources) setTick(k key, tick time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := s.status[k]
-	status.LastTick = tick
+	status.LastTick, status.LastError = tick, ""
 	s.status[k] = status
 }
 
