@@ -203,6 +203,9 @@ func (v *view) readBeyond(frontier int64, b []byte, version byte) error {
 	if err != nil {
 		return err
 	}
+	if end == split {
+		return fmt.Errorf("%w: groups with nothing behind them", ErrFormat)
+	}
 	v.beyond.entries, v.end, v.groups = entries, end, groups
 	return nil
 }
