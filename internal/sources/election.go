@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -32,48 +31,32 @@ func (s *Sources) Run(ctx context.Context) error {
 	sends, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	f := &firings{s: s, ctx: sends, soon: ctx.Done()}
-	running := map[key]bool{}
-	ended := make(chan key)
-	var candidates sync.WaitGroup
 	for ctx.Err() == nil {
 		entries, changed := s.plan.current()
-		for k := range entries {
-			if running[k] {
-				continue
-			}
-			running[k] = true
-			candidates.Go(func() {
-				s.whileThere(ctx, k, func(ctx context.Context) { s.elect(ctx, k, f) })
-				select {
-				case ended <- k:
-				case <-ctx.Done():
-				}
-			})
+		if len(entries) == 0 {
+			s.setState(Idle, nil)
+			wait(ctx, changed, time.Time{})
+			continue
 		}
-		select {
-		case k := <-ended:
-			delete(running, k)
-		case <-changed:
-		case <-ctx.Done():
-		}
+		s.whileAny(ctx, func(ctx context.Context) { s.elect(ctx, f) })
 	}
-	candidates.Wait()
+	s.setState(Idle, nil)
 	timer := time.AfterFunc(s.cfg.Drain, cut)
 	defer timer.Stop()
 	f.active.Wait()
 	return nil
 }
 
-// whileThere runs fn and ends its context when the source is gone.
-func (s *Sources) whileThere(ctx context.Context, k key, fn func(context.Context)) {
+// whileAny runs fn and ends its context when the last source is gone.
+func (s *Sources) whileAny(ctx context.Context, fn func(context.Context)) {
 	ctx, cancel := context.WithCancel(ctx)
 	var watch sync.WaitGroup
 	defer watch.Wait()
 	defer cancel()
 	watch.Go(func() {
 		for ctx.Err() == nil {
-			e, changed := s.plan.of(k)
-			if e == nil {
+			entries, changed := s.plan.current()
+			if len(entries) == 0 {
 				cancel()
 				return
 			}
@@ -83,87 +66,55 @@ func (s *Sources) whileThere(ctx context.Context, k key, fn func(context.Context
 	fn(ctx)
 }
 
-// elect keeps this process a candidate for a source until ctx ends.
-func (s *Sources) elect(ctx context.Context, k key, f *firings) {
-	defer s.forget(k)
+// elect keeps this process a candidate until ctx ends.
+func (s *Sources) elect(ctx context.Context, f *firings) {
+	var said string
+	var saidAt time.Time
 	pause := firstRejoin
 	for ctx.Err() == nil {
-		s.setState(k, Connecting, nil)
+		s.setState(Connecting, nil)
 		begin := time.Now()
-		err := s.candidate(ctx, k, f)
+		err := s.candidate(ctx, f)
 		if ctx.Err() != nil {
 			return
 		}
 		if time.Since(begin) > maxRejoin {
 			pause = firstRejoin // it worked for a while
 		}
-		s.setState(k, Connecting, err)
-		if reason := kafka.Describe(err); err != nil && s.trouble.isNew(reason, time.Now()) {
-			s.logger.Warn("PingSource does not fire: this process cannot take part in electing who does",
-				"namespace", k.namespace, "name", k.name, "error", reason)
+		s.setState(Connecting, err)
+		if reason := kafka.Describe(err); err != nil && (reason != said || time.Since(saidAt) > sayAgain) {
+			s.logger.Warn("PingSources do not fire: cannot take part in electing who does", "error", reason)
+			said, saidAt = reason, time.Now()
 		}
 		wait(ctx, nil, time.Now().Add(pause/2+rand.N(pause)))
 		pause = min(2*pause, maxRejoin)
 	}
 }
 
-// trouble lets each reason be said once a minute: what all sources suffer from is
-// said for one of them.
-type trouble struct {
-	mu   sync.Mutex
-	said map[string]time.Time
-}
-
-func (t *trouble) isNew(reason string, now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if at, ok := t.said[reason]; ok && now.Sub(at) < sayAgain {
-		return false
+// candidate joins the group and stays until something fails.
+func (s *Sources) candidate(ctx context.Context, f *firings) (err error) {
+	spec := kafka.TopicSpec{Name: s.cfg.Topic, Partitions: 1, Create: true}
+	if _, err := s.cfg.Cluster.EnsureTopic(ctx, spec); err != nil {
+		return err
 	}
-	// Reasons that are over are not kept.
-	maps.DeleteFunc(t.said, func(_ string, at time.Time) bool { return now.Sub(at) >= sayAgain })
-	if t.said == nil {
-		t.said = map[string]time.Time{}
-	}
-	t.said[reason] = now
-	return true
-}
-
-// join enters the source's group and stays until something fails.
-func (s *Sources) join(ctx context.Context, k key, f *firings) (err error) {
-	group, err := s.open(ctx, k)
+	group, err := sarama.NewConsumerGroup(s.cfg.Cluster.Brokers(), s.cfg.Group, s.groupConfig())
 	if err != nil {
 		return err
 	}
 	var drained sync.WaitGroup
 	drained.Go(func() {
 		for err := range group.Errors() {
-			s.logger.Debug("source election", "namespace", k.namespace, "name", k.name, "error", err)
+			s.logger.Debug("source election", "error", err)
 		}
 	})
 	defer drained.Wait()
 	defer func() { err = errors.Join(err, group.Close()) }()
 	for ctx.Err() == nil {
-		if err := group.Consume(ctx, []string{s.cfg.Topic}, &member{s: s, key: k, firings: f}); err != nil {
+		if err := group.Consume(ctx, []string{s.cfg.Topic}, &member{s: s, firings: f}); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// open connects to Kafka, a few sources at a time.
-func (s *Sources) open(ctx context.Context, k key) (sarama.ConsumerGroup, error) {
-	select {
-	case s.joining <- struct{}{}:
-		defer func() { <-s.joining }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	spec := kafka.TopicSpec{Name: s.cfg.Topic, Partitions: 1, Create: true}
-	if _, err := s.cfg.Cluster.EnsureTopic(ctx, spec); err != nil {
-		return nil, err
-	}
-	return sarama.NewConsumerGroup(s.cfg.Cluster.Brokers(), k.group(), s.groupConfig())
 }
 
 // groupConfig uses an eager strategy: for one partition there is nothing to gain
@@ -179,21 +130,20 @@ func (s *Sources) groupConfig() *sarama.Config {
 // member is this process in one session of the group.
 type member struct {
 	s       *Sources
-	key     key
 	firings *firings
 }
 
 // Setup implements sarama.ConsumerGroupHandler.
 func (m *member) Setup(session sarama.ConsumerGroupSession) error {
 	if len(session.Claims()[m.s.cfg.Topic]) == 0 {
-		m.s.setState(m.key, Standby, nil)
+		m.s.setState(Standby, nil)
 	}
 	return nil
 }
 
 // Cleanup implements sarama.ConsumerGroupHandler.
 func (m *member) Cleanup(sarama.ConsumerGroupSession) error {
-	m.s.setState(m.key, Connecting, nil)
+	m.s.setState(Connecting, nil)
 	return nil
 }
 
@@ -208,13 +158,13 @@ func (m *member) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 	var owning sync.WaitGroup
 	owning.Go(func() {
 		defer cancel()
-		m.s.setState(m.key, Owner, nil)
-		m.s.logger.Info("this process fires the PingSource", "namespace", m.key.namespace, "name", m.key.name)
+		m.s.setState(Owner, nil)
+		m.s.logger.Info("this process fires the PingSources")
 		l := &groupLease{cluster: m.s.cfg.Cluster, topic: m.s.cfg.Topic, member: kafka.Member{
-			Group: m.key.group(), ID: session.MemberID(), Generation: session.GenerationID(),
+			Group: m.s.cfg.Group, ID: session.MemberID(), Generation: session.GenerationID(),
 		}}
-		if err := m.s.own(ctx, m.key, l, m.firings); err != nil && ctx.Err() == nil {
-			m.s.logger.Debug("this process stops firing the PingSource", "namespace", m.key.namespace, "name", m.key.name, "reason", err)
+		if err := m.s.own(ctx, l, m.firings); err != nil && ctx.Err() == nil {
+			m.s.logger.Debug("this process stops firing the PingSources", "reason", err)
 		}
 	})
 	drain(claim) // returns when the partition is taken away

@@ -3,7 +3,6 @@ package sources
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +20,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(kafkatest.Main(m),
 		goleak.IgnoreAnyFunction("github.com/eapache/go-resiliency/breaker.(*Breaker).timer"))
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // onBoth runs the test against the embedded broker and a real Kafka.
 func onBoth(t *testing.T, test func(t *testing.T, open func() *kafka.Cluster)) {
@@ -86,13 +87,6 @@ func (l *tickLog) await(t *testing.T, n int) string {
 	}
 }
 
-func newTickLog() *tickLog {
-	return &tickLog{fired: map[time.Time][]string{}, more: make(chan struct{}, 1)}
-}
-
-// shortSession is the shortest that Kafka takes.
-const shortSession = 6 * time.Second
-
 type process struct {
 	*Sources
 	cancel  context.CancelFunc
@@ -100,19 +94,18 @@ type process struct {
 	cluster *kafka.Cluster
 }
 
-// run starts a process with PingSources that fire each second, in a namespace of the test.
-func run(t *testing.T, c *kafka.Cluster, name, namespace string, session time.Duration, ticks *tickLog, sources ...string) *process {
+func run(t *testing.T, c *kafka.Cluster, name, topic string, ticks *tickLog) *process {
 	t.Helper()
 	s, err := New(Config{
-		Cluster: c, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Cluster: c, Topic: topic, Group: topic,
 		Sender: SenderFunc(func(context.Context, Target, *event.Message) error { return nil }),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.setSession(session)
+	s.setSession(6 * time.Second) // the least that Kafka takes
 	s.fired = func(_ *entry, tick time.Time) { ticks.add(name, tick.UTC()) }
-	if err := s.Apply(everySecond(namespace, sources...)); err != nil {
+	if err := s.Apply([]Ping{{Namespace: "n", Name: "p", Schedule: "* * * * * *"}}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -127,13 +120,6 @@ func run(t *testing.T, c *kafka.Cluster, name, namespace string, session time.Du
 	return p
 }
 
-func everySecond(namespace string, sources ...string) (pings []Ping) {
-	for _, name := range sources {
-		pings = append(pings, Ping{Namespace: namespace, Name: name, Schedule: "* * * * * *"})
-	}
-	return pings
-}
-
 func (p *process) stop() {
 	p.cancel()
 	<-p.ended
@@ -143,14 +129,15 @@ func (p *process) stop() {
 // most once, and at most those of the change of owner are missing.
 func TestOneOfTwoFires(t *testing.T) {
 	onBoth(t, func(t *testing.T, open func() *kafka.Cluster) {
-		namespace, ticks := kafkatest.Name(t), newTickLog()
+		topic := kafkatest.Name(t)
+		ticks := &tickLog{fired: map[time.Time][]string{}, more: make(chan struct{}, 1)}
 		processes := map[string]*process{}
-		processes["a"] = run(t, open(), "a", namespace, shortSession, ticks, "p")
+		processes["a"] = run(t, open(), "a", topic, ticks)
 		ticks.await(t, 1)
-		processes["b"] = run(t, open(), "b", namespace, shortSession, ticks, "p")
-		for deadline := time.Now().Add(20 * time.Second); !bothIn(processes, namespace); {
+		processes["b"] = run(t, open(), "b", topic, ticks)
+		for deadline := time.Now().Add(20 * time.Second); !bothIn(processes); {
 			if time.Now().After(deadline) {
-				t.Fatalf("states %s and %s", processes["a"].state(namespace), processes["b"].state(namespace))
+				t.Fatalf("states %s and %s", processes["a"].Status().State, processes["b"].Status().State)
 			}
 			ticks.await(t, len(ticks.snapshot())+1)
 		}
@@ -168,13 +155,9 @@ func TestOneOfTwoFires(t *testing.T) {
 	})
 }
 
-func (p *process) state(namespace string) string {
-	status, _ := p.Status(namespace, "p")
-	return status.State
-}
-
-func bothIn(processes map[string]*process, namespace string) bool {
-	text := processes["a"].state(namespace) + " " + processes["b"].state(namespace)
+func bothIn(processes map[string]*process) bool {
+	states := []string{processes["a"].Status().State, processes["b"].Status().State}
+	text := strings.Join(states, " ")
 	return text == "Owner Standby" || text == "Standby Owner"
 }
 
@@ -191,13 +174,13 @@ func (l *tickLog) snapshot() map[time.Time][]string {
 // A lease of an older generation is refused, and its commit changes nothing.
 func TestLeaseIsFenced(t *testing.T) {
 	onBoth(t, func(t *testing.T, open func() *kafka.Cluster) {
-		c, k := open(), key{kafkatest.Name(t), "p"}
-		ticks := newTickLog()
-		run(t, c, "a", k.namespace, shortSession, ticks, k.name)
+		c, topic := open(), kafkatest.Name(t)
+		ticks := &tickLog{fired: map[time.Time][]string{}, more: make(chan struct{}, 1)}
+		run(t, c, "a", topic, ticks)
 		ticks.await(t, 1)
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		old := &groupLease{cluster: c, topic: defaultTopic, member: kafka.Member{Group: k.group(), ID: "somebody", Generation: 1}}
+		old := &groupLease{cluster: c, topic: topic, member: kafka.Member{Group: topic, ID: "somebody", Generation: 1}}
 		tick := time.UnixMilli(1)
 		if err := old.Commit(ctx, tick); err == nil || !strings.Contains(err.Error(), kafka.ErrFenced.Error()) {
 			t.Errorf("a foreign commit: %v", err)
@@ -223,25 +206,22 @@ func TestIdleStaysAwayFromKafka(t *testing.T) {
 	if err := s.Apply([]Ping{{Namespace: "n", Name: "p"}}); err != nil {
 		t.Fatal(err)
 	}
-	await := func(what string, done func(status Status, ok bool) bool) {
-		t.Helper()
-		tick := time.NewTicker(5 * time.Millisecond)
-		defer tick.Stop()
-		for deadline := time.Now().Add(10 * time.Second); ; <-tick.C {
-			status, ok := s.Status("n", "p")
-			if done(status, ok) {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: status %+v, %v", what, status, ok)
-			}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(10 * time.Second); s.Status().LastError != "topic kurier-sources cannot be checked: Kafka at 127.0.0.1:1: connection refused" &&
+		s.Status().LastError != "connection refused"; <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("status %+v", s.Status())
 		}
 	}
-	await("trouble", func(status Status, _ bool) bool { return strings.Contains(status.LastError, "connection refused") })
 	if err := s.Apply(nil); err != nil {
 		t.Fatal(err)
 	}
-	await("idle", func(_ Status, ok bool) bool { return !ok })
+	for deadline := time.Now().Add(10 * time.Second); s.Status().State != Idle; <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("status %+v", s.Status())
+		}
+	}
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
@@ -259,48 +239,4 @@ func TestNewRejectsBadConfigs(t *testing.T) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
-}
-
-// Installations with different sources share a Kafka, and each of them fires its own. A
-// process that has a source no more leaves its group and no other.
-func TestInstallationsShareAKafka(t *testing.T) {
-	onBoth(t, func(t *testing.T, open func() *kafka.Cluster) {
-		const long = time.Minute // one who dies without leaving is a member for so long
-		namespace, c := kafkatest.Name(t), open()
-		staging, production := newTickLog(), newTickLog()
-		a := run(t, c, "a", namespace, long, staging, "p", "r")
-		run(t, open(), "b", namespace, long, production, "q")
-		staging.await(t, 4)
-		production.await(t, 2)
-		if err := a.Apply(everySecond(namespace, "r")); err != nil {
-			t.Fatal(err)
-		}
-		members := map[string]int{"p": 0, "q": 1, "r": 1}
-		groups := make([]kafka.GroupTopic, 0, len(members))
-		for name := range members {
-			groups = append(groups, kafka.GroupTopic{Group: key{namespace, name}.group(), Topic: defaultTopic})
-		}
-		tick := time.NewTicker(50 * time.Millisecond)
-		defer tick.Stop()
-		for deadline := time.Now().Add(long / 2); ; <-tick.C {
-			states, err := c.Groups(t.Context(), groups)
-			if err != nil {
-				t.Fatal(err)
-			}
-			left := map[string]int{}
-			for name := range members {
-				left[name] = len(states[kafka.GroupTopic{Group: key{namespace, name}.group(), Topic: defaultTopic}].Members)
-			}
-			if maps.Equal(left, members) {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("members %v, want %v", left, members)
-			}
-		}
-		staging.await(t, len(staging.snapshot())+2)
-		if status, ok := a.Status(namespace, "p"); ok {
-			t.Errorf("what was removed has status %+v", status)
-		}
-	})
 }

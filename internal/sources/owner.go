@@ -23,39 +23,35 @@ type lease interface {
 	Commit(ctx context.Context, tick time.Time) error
 }
 
-// own fires a source's ticks until ctx ends or the lease is lost; firings holds
-// what is on its way then. Each tick is committed before it is fired, so a tick
-// whose commit is in doubt is committed again, and given up when it is too old.
-func (s *Sources) own(ctx context.Context, k key, l lease, firings *firings) error {
-	last, err := s.lastTick(ctx, k, l)
+// own fires ticks until ctx ends or the lease is lost; firings holds what is on
+// its way then. Each tick is committed before it is fired, so a tick whose
+// commit is in doubt is committed again, and given up when it is too old.
+func (s *Sources) own(ctx context.Context, l lease, firings *firings) error {
+	last, err := s.lastTick(ctx, l)
 	if err != nil {
 		return err
 	}
 	for ctx.Err() == nil {
-		e, changed := s.plan.of(k)
-		if e == nil {
-			wait(ctx, changed, time.Time{}) // it is gone, ctx ends soon
-			continue
-		}
+		entries, changed := s.plan.current()
 		now := time.Now()
-		tick, ok := e.due(last, now, s.late)
-		if !ok {
-			wait(ctx, changed, e.schedule.next(now))
+		list := due(entries, last, now, s.late)
+		if len(list) == 0 {
+			wait(ctx, changed, nextTick(entries, now))
 			continue
 		}
-		switch err := l.Commit(ctx, tick); {
+		upTo := latest(list)
+		switch err := l.Commit(ctx, upTo); {
 		case err == nil:
-			last = tick
-			s.setTick(k, tick)
-			firings.start(firing{e, tick})
+			last = upTo
+			s.setTick(upTo)
+			for _, f := range list {
+				firings.start(f)
+			}
 		case errors.Is(err, kafka.ErrFenced):
 			return err
 		default:
-			s.setState(k, Owner, err)
-			if reason := kafka.Describe(err); s.trouble.isNew("commit: "+reason, now) {
-				s.logger.Warn("PingSource tick is not committed yet",
-					"namespace", k.namespace, "name", k.name, "tick", tick, "error", reason)
-			}
+			s.setState(Owner, err)
+			s.logger.Warn("PingSource tick is not committed yet", "tick", upTo, "error", err)
 			wait(ctx, nil, now.Add(commitPause))
 		}
 	}
@@ -63,25 +59,31 @@ func (s *Sources) own(ctx context.Context, k key, l lease, firings *firings) err
 }
 
 // lastTick asks until there is an answer. Without an owner before us ticks begin
-// when the source came, which was before its group was joined; those of the
-// first set begin now.
-func (s *Sources) lastTick(ctx context.Context, k key, l lease) (time.Time, error) {
+// now.
+func (s *Sources) lastTick(ctx context.Context, l lease) (time.Time, error) {
 	for {
 		last, err := l.Last(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return time.Time{}, ctx.Err()
 		case err == nil && last.IsZero():
-			if e, _ := s.plan.of(k); e != nil && !e.since.IsZero() {
-				return e.since, nil
-			}
 			return time.Now(), nil
 		case err == nil:
 			return last, nil
 		}
-		s.setState(k, Owner, err)
+		s.setState(Owner, err)
 		wait(ctx, nil, time.Now().Add(commitPause))
 	}
+}
+
+func latest(list []firing) time.Time {
+	var last time.Time
+	for _, f := range list {
+		if f.tick.After(last) {
+			last = f.tick
+		}
+	}
+	return last
 }
 
 // wait returns when ctx ends, changed is closed, or the time has come; the zero

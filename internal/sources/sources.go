@@ -1,8 +1,6 @@
 // Package sources runs what makes events by itself: PingSource. Of all
-// dispatchers that have a PingSource exactly one fires each of its ticks; they
-// elect it through the source's own consumer group on a small internal topic.
-// Installations that share a Kafka and have other sources are not in each
-// other's way.
+// dispatchers that run the same manifests exactly one fires each tick; they
+// elect it through a Kafka consumer group on a small internal topic.
 //
 // It fires a tick at most once and rather not at all than twice: the tick's time
 // is committed, fenced by the group's generation, before the event is sent. It
@@ -61,9 +59,8 @@ type Config struct {
 	Sender  Sender
 	// Retryable says whether another attempt can help; nil: always.
 	Retryable func(error) bool
-	// Topic is what the groups that elect who fires are on. Default
-	// "kurier-sources".
-	Topic string
+	// Topic and Group elect who fires. Default "kurier-sources" for both.
+	Topic, Group string
 	// Drain is how long events that were begun may still take after Run's
 	// context ended. Default 3 s.
 	Drain time.Duration
@@ -74,13 +71,8 @@ type Config struct {
 }
 
 const (
-	defaultTopic = "kurier-sources"
-	// groupPrefix begins the name of each source's group; namespace, a dot and name
-	// follow. A namespace has no dot.
-	groupPrefix  = "kurier-source."
+	defaultName  = "kurier-sources"
 	defaultDrain = 3 * time.Second
-	// joiningAtOnce bounds how many groups are joined at the same time.
-	joiningAtOnce = 8
 	// afterSession is how much longer than the session timeout a missed tick may
 	// still be fired by the next owner.
 	afterSession = 2 * time.Second
@@ -95,34 +87,22 @@ type Sources struct {
 	late    time.Duration // oldest tick that is still fired
 	session time.Duration // the group's session timeout
 
-	joining chan struct{} // a place for each of joiningAtOnce
-	trouble trouble
-
 	mu     sync.Mutex
-	status map[key]Status
+	status Status
 
-	candidate func(context.Context, key, *firings) error
-	fired     func(e *entry, tick time.Time) // for tests
+	fired func(e *entry, tick time.Time) // for tests
 }
 
-// key names a PingSource.
-type key struct{ namespace, name string }
-
-func (p *Ping) key() key { return key{p.Namespace, p.Name} }
-
-func (k key) String() string { return k.namespace + "/" + k.name }
-
-func (k key) group() string { return groupPrefix + k.namespace + "." + k.name }
-
-// Status is what a source does in this process.
+// Status is what the sources do in this process.
 type Status struct {
-	State     string // Connecting | Standby | Owner
+	State     string // Idle (no sources) | Connecting | Standby | Owner
 	LastError string // why it is not Standby or Owner, or the last failure
 	LastTick  time.Time
 }
 
 // States of a Status.
 const (
+	Idle       = "Idle"
 	Connecting = "Connecting"
 	Standby    = "Standby"
 	Owner      = "Owner"
@@ -142,16 +122,15 @@ func New(cfg Config) (*Sources, error) {
 		cfg.Drain = defaultDrain
 	}
 	if cfg.Topic == "" {
-		cfg.Topic = defaultTopic
+		cfg.Topic = defaultName
+	}
+	if cfg.Group == "" {
+		cfg.Group = defaultName
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Sources{
-		cfg: cfg, logger: cfg.Logger, plan: newPlan(),
-		status: map[key]Status{}, joining: make(chan struct{}, joiningAtOnce),
-	}
-	s.candidate = s.join
+	s := &Sources{cfg: cfg, logger: cfg.Logger, plan: newPlan(), status: Status{State: Idle}}
 	s.metrics = newMetrics(cfg.Registerer)
 	s.setSession(cfg.Cluster.ConsumerConfig().Consumer.Group.Session.Timeout)
 	return s, nil
@@ -167,38 +146,26 @@ func (s *Sources) setSession(timeout time.Duration) {
 // the error names them.
 func (s *Sources) Apply(pings []Ping) error { return s.plan.set(pings, time.Now()) }
 
-// Status returns what the source does in this process; ok is false when nothing
-// runs for it.
-func (s *Sources) Status(namespace, name string) (status Status, ok bool) {
+// Status returns what the sources do in this process.
+func (s *Sources) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	status, ok = s.status[key{namespace, name}]
-	return status, ok
+	return s.status
 }
 
-func (s *Sources) setState(k key, state string, err error) {
+func (s *Sources) setState(state string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	status := s.status[k]
-	status.State = state
+	s.status.State = state
 	if err != nil {
-		status.LastError = kafka.Describe(err)
+		s.status.LastError = kafka.Describe(err)
 	} else if state == Standby || state == Owner {
-		status.LastError = ""
+		s.status.LastError = ""
 	}
-	s.status[k] = status
 }
 
-func (s *Sources) setTick(k key, tick time.Time) {
+func (s *Sources) setTick(tick time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	status := s.status[k]
-	status.LastTick, status.LastError = tick, ""
-	s.status[k] = status
-}
-
-func (s *Sources) forget(k key) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.status, k)
+	s.status.LastTick = tick
 }
