@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -18,99 +19,112 @@ import (
 const (
 	firstRejoin = 250 * time.Millisecond
 	maxRejoin   = 5 * time.Second
-	// sayAgain is how often the same trouble is logged.
-	sayAgain = time.Minute
 )
 
-// Run fires the applied sources whenever this process is elected, until ctx
-// ends. It stays away from Kafka while there is no source. When it returns
-// everything it started has ended; events that were begun got Config.Drain to
-// arrive. The error is always nil: trouble is logged, shown in Status, and tried
-// again for ever.
+// Run fires the applied sources, each whenever this process is elected for it,
+// until ctx ends. It stays away from Kafka while there is no source. When it
+// returns everything it started has ended; events that were begun got
+// Config.Drain to arrive. The error is always nil: trouble is logged, shown in
+// Status, and tried again for ever.
 func (s *Sources) Run(ctx context.Context) error {
 	sends, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	f := &firings{s: s, ctx: sends, soon: ctx.Done()}
+	candidates := map[key]context.CancelFunc{} // those that have not ended
+	ended := make(chan key)
 	for ctx.Err() == nil {
 		entries, changed := s.plan.current()
-		if len(entries) == 0 {
-			s.setState(Idle, nil)
-			wait(ctx, changed, time.Time{})
-			continue
+		for k, leave := range candidates {
+			if entries[k] == nil {
+				leave()
+			}
 		}
-		s.whileAny(ctx, func(ctx context.Context) { s.elect(ctx, f) })
+		for k := range entries {
+			if candidates[k] != nil {
+				continue // when it is leaving: again after it has left
+			}
+			candidacy, leave := context.WithCancel(ctx)
+			candidates[k] = leave
+			go func() {
+				defer func() { ended <- k }()
+				defer leave()
+				s.candidate(k, f).elect(candidacy)
+			}()
+		}
+		select {
+		case k := <-ended:
+			delete(candidates, k)
+		case <-changed:
+		case <-ctx.Done():
+		}
 	}
-	s.setState(Idle, nil)
+	for len(candidates) > 0 {
+		delete(candidates, <-ended)
+	}
 	timer := time.AfterFunc(s.cfg.Drain, cut)
 	defer timer.Stop()
 	f.active.Wait()
 	return nil
 }
 
-// whileAny runs fn and ends its context when the last source is gone.
-func (s *Sources) whileAny(ctx context.Context, fn func(context.Context)) {
-	ctx, cancel := context.WithCancel(ctx)
-	var watch sync.WaitGroup
-	defer watch.Wait()
-	defer cancel()
-	watch.Go(func() {
-		for ctx.Err() == nil {
-			entries, changed := s.plan.current()
-			if len(entries) == 0 {
-				cancel()
-				return
-			}
-			wait(ctx, changed, time.Time{})
-		}
-	})
-	fn(ctx)
+// candidate is this process in the election of who fires one source.
+type candidate struct {
+	*Sources
+	key     key
+	logger  *slog.Logger
+	firings *firings
 }
 
-// elect keeps this process a candidate until ctx ends.
-func (s *Sources) elect(ctx context.Context, f *firings) {
-	var said string
-	var saidAt time.Time
+func (s *Sources) candidate(k key, f *firings) *candidate {
+	return &candidate{s, k, s.logger.With("namespace", k.namespace, "name", k.name), f}
+}
+
+// elect takes part until ctx ends.
+func (c *candidate) elect(ctx context.Context) {
+	defer c.forget()
 	pause := firstRejoin
 	for ctx.Err() == nil {
-		s.setState(Connecting, nil)
+		c.setState(Connecting, nil)
 		begin := time.Now()
-		err := s.candidate(ctx, f)
+		err := c.enter(c, ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if time.Since(begin) > maxRejoin {
 			pause = firstRejoin // it worked for a while
 		}
-		s.setState(Connecting, err)
-		if reason := kafka.Describe(err); err != nil && (reason != said || time.Since(saidAt) > sayAgain) {
-			s.logger.Warn("PingSources do not fire: cannot take part in electing who does", "error", reason)
-			said, saidAt = reason, time.Now()
+		c.setState(Connecting, err)
+		if err != nil {
+			c.complain(kafka.Describe(err), "a PingSource does not fire: this process cannot take part in electing who does", err)
 		}
 		wait(ctx, nil, time.Now().Add(pause/2+rand.N(pause)))
 		pause = min(2*pause, maxRejoin)
 	}
 }
 
-// candidate joins the group and stays until something fails.
-func (s *Sources) candidate(ctx context.Context, f *firings) (err error) {
-	spec := kafka.TopicSpec{Name: s.cfg.Topic, Partitions: 1, Create: true}
-	if _, err := s.cfg.Cluster.EnsureTopic(ctx, spec); err != nil {
+// join enters the source's group and stays until something fails. The group has
+// a client of its own: Kafka holds the answer to a join until all members have
+// come, and a client has one request at a time on its way to a broker, so in a
+// shared one the heartbeats of all sources would wait for the slowest.
+func (c *candidate) join(ctx context.Context) (err error) {
+	spec := kafka.TopicSpec{Name: c.cfg.Topic, Partitions: 1, Create: true}
+	if _, err := c.cfg.Cluster.EnsureTopic(ctx, spec); err != nil {
 		return err
 	}
-	group, err := sarama.NewConsumerGroup(s.cfg.Cluster.Brokers(), s.cfg.Group, s.groupConfig())
+	group, err := sarama.NewConsumerGroup(c.cfg.Cluster.Brokers(), c.key.group(), c.groupConfig())
 	if err != nil {
 		return err
 	}
 	var drained sync.WaitGroup
 	drained.Go(func() {
 		for err := range group.Errors() {
-			s.logger.Debug("source election", "error", err)
+			c.logger.Debug("source election", "error", err)
 		}
 	})
 	defer drained.Wait()
 	defer func() { err = errors.Join(err, group.Close()) }()
 	for ctx.Err() == nil {
-		if err := group.Consume(ctx, []string{s.cfg.Topic}, &member{s: s, firings: f}); err != nil {
+		if err := group.Consume(ctx, []string{c.cfg.Topic}, member{c}); err != nil {
 			return err
 		}
 	}
@@ -127,29 +141,29 @@ func (s *Sources) groupConfig() *sarama.Config {
 	return cfg
 }
 
-// member is this process in one session of the group.
-type member struct {
-	s       *Sources
-	firings *firings
-}
+// member is a candidate in one session of the group.
+type member struct{ *candidate }
 
 // Setup implements sarama.ConsumerGroupHandler.
-func (m *member) Setup(session sarama.ConsumerGroupSession) error {
-	if len(session.Claims()[m.s.cfg.Topic]) == 0 {
-		m.s.setState(Standby, nil)
+func (m member) Setup(session sarama.ConsumerGroupSession) error {
+	if len(session.Claims()[m.cfg.Topic]) == 0 {
+		m.setState(Standby, nil)
 	}
 	return nil
 }
 
 // Cleanup implements sarama.ConsumerGroupHandler.
-func (m *member) Cleanup(sarama.ConsumerGroupSession) error {
-	m.s.setState(Connecting, nil)
+func (m member) Cleanup(sarama.ConsumerGroupSession) error {
+	m.setState(Connecting, nil)
 	return nil
 }
 
 // ConsumeClaim implements sarama.ConsumerGroupHandler: whoever has partition 0
 // fires.
-func (m *member) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+func (m member) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+	if c, ok := claim.(interface{ Pause() }); ok {
+		c.Pause() // there is nothing to fetch, and heartbeats would wait behind it
+	}
 	if claim.Partition() != 0 {
 		drain(claim)
 		return nil
@@ -158,13 +172,11 @@ func (m *member) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 	var owning sync.WaitGroup
 	owning.Go(func() {
 		defer cancel()
-		m.s.setState(Owner, nil)
-		m.s.logger.Info("this process fires the PingSources")
-		l := &groupLease{cluster: m.s.cfg.Cluster, topic: m.s.cfg.Topic, member: kafka.Member{
-			Group: m.s.cfg.Group, ID: session.MemberID(), Generation: session.GenerationID(),
+		l := &groupLease{cluster: m.cfg.Cluster, topic: m.cfg.Topic, member: kafka.Member{
+			Group: m.key.group(), ID: session.MemberID(), Generation: session.GenerationID(),
 		}}
-		if err := m.s.own(ctx, l, m.firings); err != nil && ctx.Err() == nil {
-			m.s.logger.Debug("this process stops firing the PingSources", "reason", err)
+		if err := m.own(ctx, l); err != nil && ctx.Err() == nil {
+			m.logger.Debug("this process stops firing the PingSource", "reason", err)
 		}
 	})
 	drain(claim) // returns when the partition is taken away

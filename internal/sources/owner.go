@@ -23,35 +23,38 @@ type lease interface {
 	Commit(ctx context.Context, tick time.Time) error
 }
 
-// own fires ticks until ctx ends or the lease is lost; firings holds what is on
-// its way then. Each tick is committed before it is fired, so a tick whose
-// commit is in doubt is committed again, and given up when it is too old.
-func (s *Sources) own(ctx context.Context, l lease, firings *firings) error {
-	last, err := s.lastTick(ctx, l)
+// own fires the source's ticks until ctx ends or the lease is lost. Each tick is
+// committed before it is fired, so a tick whose commit is in doubt is committed
+// again, and given up when it is too old.
+func (c *candidate) own(ctx context.Context, l lease) error {
+	last, err := c.lastTick(ctx, l)
 	if err != nil {
 		return err
 	}
+	c.setState(Owner, nil)
+	c.logger.Info("this process fires the PingSource")
 	for ctx.Err() == nil {
-		entries, changed := s.plan.current()
-		now := time.Now()
-		list := due(entries, last, now, s.late)
-		if len(list) == 0 {
-			wait(ctx, changed, nextTick(entries, now))
+		e, changed := c.plan.of(c.key)
+		if e == nil { // taken away: ctx ends soon
+			wait(ctx, changed, time.Time{})
 			continue
 		}
-		upTo := latest(list)
-		switch err := l.Commit(ctx, upTo); {
+		now := time.Now()
+		tick, ok := e.due(last, now, c.late)
+		if !ok {
+			wait(ctx, changed, e.schedule.next(now))
+			continue
+		}
+		switch err := l.Commit(ctx, tick); {
 		case err == nil:
-			last = upTo
-			s.setTick(upTo)
-			for _, f := range list {
-				firings.start(f)
-			}
+			last = tick
+			c.took(tick)
+			c.firings.start(firing{e, tick})
 		case errors.Is(err, kafka.ErrFenced):
 			return err
 		default:
-			s.setState(Owner, err)
-			s.logger.Warn("PingSource tick is not committed yet", "tick", upTo, "error", err)
+			c.setState(Owner, err)
+			c.complain("commit", "a PingSource's tick is not committed yet", err)
 			wait(ctx, nil, now.Add(commitPause))
 		}
 	}
@@ -59,31 +62,25 @@ func (s *Sources) own(ctx context.Context, l lease, firings *firings) error {
 }
 
 // lastTick asks until there is an answer. Without an owner before us ticks begin
-// now.
-func (s *Sources) lastTick(ctx context.Context, l lease) (time.Time, error) {
+// when the source came, which was before its group was joined; those of the
+// first set begin now.
+func (c *candidate) lastTick(ctx context.Context, l lease) (time.Time, error) {
 	for {
 		last, err := l.Last(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return time.Time{}, ctx.Err()
 		case err == nil && last.IsZero():
+			if e, _ := c.plan.of(c.key); e != nil && !e.since.IsZero() {
+				return e.since, nil
+			}
 			return time.Now(), nil
 		case err == nil:
 			return last, nil
 		}
-		s.setState(Owner, err)
+		c.setState(Owner, err)
 		wait(ctx, nil, time.Now().Add(commitPause))
 	}
-}
-
-func latest(list []firing) time.Time {
-	var last time.Time
-	for _, f := range list {
-		if f.tick.After(last) {
-			last = f.tick
-		}
-	}
-	return last
 }
 
 // wait returns when ctx ends, changed is closed, or the time has come; the zero

@@ -24,9 +24,13 @@ type scripted struct {
 	commits []time.Time
 	answer  func(n int) error // of the nth commit, from 0
 	asked   int
+	slow    time.Duration // to tell the last tick
 }
 
-func (l *scripted) Last(context.Context) (time.Time, error) { return l.last, nil }
+func (l *scripted) Last(context.Context) (time.Time, error) {
+	elapse(l.slow)
+	return l.last, nil
+}
 
 func (l *scripted) Commit(_ context.Context, tick time.Time) error {
 	l.mu.Lock()
@@ -74,31 +78,37 @@ func (r *recorder) list() string {
 	return strings.Join(r.sends, " ")
 }
 
-// owning runs own with virtual time. The bubble's clock begins at midnight UTC.
+// owning runs sources whose candidates are all elected at once, in virtual time.
+// The bubble's clock begins at midnight UTC.
 func owning(t *testing.T, sender Sender, l lease, pings ...Ping) (s *Sources, stop func()) {
 	t.Helper()
-	s = &Sources{
-		cfg:     Config{Sender: sender, Retryable: func(err error) bool { return err.Error() != "400" }},
-		logger:  discard(),
-		metrics: newMetrics(prometheus.NewRegistry()),
-		plan:    newPlan(),
+	s, err := New(Config{
+		Cluster: kafka.Open(kafka.Options{}), Sender: sender, Drain: time.Nanosecond, Registerer: prometheus.NewRegistry(),
+		Retryable: func(err error) bool { return err.Error() != "400" },
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	s.setSession(10 * time.Second)
+	s.enter = func(c *candidate, ctx context.Context) error {
+		err := c.own(ctx, l)
+		if !errors.Is(err, context.Canceled) && !errors.Is(err, kafka.ErrFenced) {
+			t.Errorf("own ended with %v", err)
+		}
+		<-ctx.Done() // a fenced owner waits for the end of its session
+		return err
+	}
 	if err := s.Apply(pings); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	sends, cut := context.WithCancel(context.Background())
-	f := &firings{s: s, ctx: sends, soon: ctx.Done()}
 	ended := make(chan error, 1)
-	go func() { ended <- s.own(ctx, l, f) }()
+	go func() { ended <- s.Run(ctx) }()
 	return s, func() {
 		cancel()
-		if err := <-ended; !errors.Is(err, context.Canceled) && !errors.Is(err, kafka.ErrFenced) {
-			t.Errorf("own ended with %v", err)
+		if err := <-ended; err != nil {
+			t.Errorf("Run ended with %v", err)
 		}
-		cut()
-		f.active.Wait()
 	}
 }
 
@@ -153,6 +163,23 @@ func TestNobodyBeforeMeansFromNowOn(t *testing.T) {
 		elapse(30 * time.Second)
 		stop()
 		if got := r.list(); got != "" {
+			t.Errorf("sent %s", got)
+		}
+	})
+}
+
+// A tick that comes while the group of a new source is being joined is its own.
+func TestNewSourceIsNotLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{begin: time.Now()}
+		s, stop := owning(t, r, &scripted{slow: 3 * time.Second}, minute("a"))
+		elapse(58 * time.Second)
+		if err := s.Apply([]Ping{minute("a"), minute("b")}); err != nil {
+			t.Fatal(err)
+		}
+		elapse(30 * time.Second)
+		stop()
+		if got := r.list(); got != "a@1m0s b@1m1s" {
 			t.Errorf("sent %s", got)
 		}
 	})

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"sync"
 	"time"
 )
@@ -24,7 +23,7 @@ const maxPending = 10
 // plan is the current set of PingSources. Safe for concurrent use.
 type plan struct {
 	mu      sync.Mutex
-	entries []*entry
+	entries map[key]*entry
 	applied bool
 	changed chan struct{} // closed and replaced when the set changes
 }
@@ -37,21 +36,18 @@ func newPlan() *plan { return &plan{changed: make(chan struct{})} }
 func (p *plan) set(pings []Ping, now time.Time) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	old := map[[2]string]*entry{}
-	for _, e := range p.entries {
-		old[[2]string{e.ping.Namespace, e.ping.Name}] = e
-	}
-	var entries []*entry
+	entries := make(map[key]*entry, len(pings))
 	var errs []error
 	for _, ping := range pings {
-		was := old[[2]string{ping.Namespace, ping.Name}]
+		k := ping.key()
+		was := p.entries[k]
 		if was != nil && reflect.DeepEqual(was.ping, ping) {
-			entries = append(entries, was)
+			entries[k] = was
 			continue
 		}
 		parsed, err := parseSchedule(ping.Schedule, ping.Timezone)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("PingSource %s/%s: %w", ping.Namespace, ping.Name, err))
+			errs = append(errs, fmt.Errorf("PingSource %s: %w", k, err))
 			continue
 		}
 		e := &entry{ping: ping, schedule: parsed, slots: make(chan struct{}, maxPending)}
@@ -61,7 +57,7 @@ func (p *plan) set(pings []Ping, now time.Time) error {
 		case p.applied:
 			e.since = now
 		}
-		entries = append(entries, e)
+		entries[k] = e
 	}
 	p.entries, p.applied = entries, true
 	close(p.changed)
@@ -69,12 +65,19 @@ func (p *plan) set(pings []Ping, now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// current returns the set, which is not changed any more, and what is closed
+// current returns the set, which nobody changes any more, and what is closed
 // when another takes its place.
-func (p *plan) current() ([]*entry, <-chan struct{}) {
+func (p *plan) current() (map[key]*entry, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.entries), p.changed
+	return p.entries, p.changed
+}
+
+// of returns one source, nil when it is not in the set, and what is closed when
+// another set takes the place of this one.
+func (p *plan) of(k key) (*entry, <-chan struct{}) {
+	entries, changed := p.current()
+	return entries[k], changed
 }
 
 // firing is one tick of one source.
@@ -83,33 +86,14 @@ type firing struct {
 	tick time.Time
 }
 
-// due returns for each source its last tick in (after, now], if any, that is not
-// older than late.
-func due(entries []*entry, after, now time.Time, late time.Duration) []firing {
-	if oldest := now.Add(-late); after.Before(oldest) {
-		after = oldest
-	}
-	var list []firing
-	for _, e := range entries {
-		from := after
-		if e.since.After(from) {
-			from = e.since
-		}
-		if tick, ok := e.schedule.last(from, now); ok {
-			list = append(list, firing{e, tick})
+// due returns the last tick in (after, now], if any, that is the source's own
+// and not older than late.
+func (e *entry) due(after, now time.Time, late time.Duration) (tick time.Time, ok bool) {
+	from := now.Add(-late)
+	for _, t := range []time.Time{after, e.since} {
+		if t.After(from) {
+			from = t
 		}
 	}
-	return list
-}
-
-// nextTick returns the first tick of all sources after t; zero when there is
-// none.
-func nextTick(entries []*entry, t time.Time) time.Time {
-	var first time.Time
-	for _, e := range entries {
-		if tick := e.schedule.next(t); !tick.IsZero() && (first.IsZero() || tick.Before(first)) {
-			first = tick
-		}
-	}
-	return first
+	return e.schedule.last(from, now)
 }

@@ -57,7 +57,8 @@ func TestDue(t *testing.T) {
 	if err := p.set(pings, at(t, "2026-03-01T00:00:00Z")); err != nil {
 		t.Fatal(err)
 	}
-	entries, _ := p.current()
+	minute, _ := p.of(key{"n", "minute"})
+	second, _ := p.of(key{"n", "second"})
 	for _, tc := range []struct {
 		name, after, now string
 		want             []string
@@ -71,8 +72,10 @@ func TestDue(t *testing.T) {
 		{"taken by another owner", "2026-03-01T10:00:05Z", "2026-03-01T10:00:03Z", nil},
 	} {
 		var got []string
-		for _, f := range due(entries, at(t, tc.after), at(t, tc.now), 12*time.Second) {
-			got = append(got, f.ping.Name+" "+f.tick.UTC().Format("15:04:05"))
+		for _, e := range []*entry{minute, second} {
+			if tick, ok := e.due(at(t, tc.after), at(t, tc.now), 12*time.Second); ok {
+				got = append(got, e.ping.Name+" "+tick.UTC().Format("15:04:05"))
+			}
 		}
 		if strings.Join(got, ",") != strings.Join(tc.want, ",") {
 			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
@@ -100,13 +103,13 @@ func TestApplyKeepsWhatDidNotChange(t *testing.T) {
 		t.Error("the change is not announced")
 	}
 	after, _ := p.current()
-	if len(after) != 3 || after[0] != before[0] {
+	if len(after) != 3 || after[one.key()] != before[one.key()] {
 		t.Fatalf("entries %v", after)
 	}
-	if !after[1].since.IsZero() || string(after[1].ping.Data) != "new" {
+	if e := after[two.key()]; !e.since.IsZero() || string(e.ping.Data) != "new" {
 		t.Error("new data moved the start of an old schedule")
 	}
-	if !after[2].since.Equal(start.Add(time.Hour)) {
+	if !after[later.key()].since.Equal(start.Add(time.Hour)) {
 		t.Error("a new source takes ticks from before it existed")
 	}
 }

@@ -1,6 +1,8 @@
 // Package sources runs what makes events by itself: PingSource. Of all
-// dispatchers that run the same manifests exactly one fires each tick; they
-// elect it through a Kafka consumer group on a small internal topic.
+// dispatchers that have a source exactly one fires each of its ticks; they elect
+// it through the source's own Kafka consumer group on a small internal topic.
+// Like a Trigger, a source is known by its namespace and name: installations
+// that share a Kafka and have other sources are not in each other's way.
 //
 // It fires a tick at most once and rather not at all than twice: the tick's time
 // is committed, fenced by the group's generation, before the event is sent. It
@@ -59,8 +61,9 @@ type Config struct {
 	Sender  Sender
 	// Retryable says whether another attempt can help; nil: always.
 	Retryable func(error) bool
-	// Topic and Group elect who fires. Default "kurier-sources" for both.
-	Topic, Group string
+	// Topic is what the groups that elect who fires read. Nothing is written to
+	// it. Default "kurier-sources".
+	Topic string
 	// Drain is how long events that were begun may still take after Run's
 	// context ended. Default 3 s.
 	Drain time.Duration
@@ -71,8 +74,10 @@ type Config struct {
 }
 
 const (
-	defaultName  = "kurier-sources"
+	defaultTopic = "kurier-sources"
 	defaultDrain = 3 * time.Second
+	// groupPrefix begins the name of each source's group.
+	groupPrefix = "kurier-source-"
 	// afterSession is how much longer than the session timeout a missed tick may
 	// still be fired by the next owner.
 	afterSession = 2 * time.Second
@@ -85,17 +90,30 @@ type Sources struct {
 	metrics *metrics
 	plan    *plan
 	late    time.Duration // oldest tick that is still fired
-	session time.Duration // the group's session timeout
+	session time.Duration // the groups' session timeout
+	trouble trouble
 
 	mu     sync.Mutex
-	status Status
+	status map[key]Status
 
-	fired func(e *entry, tick time.Time) // for tests
+	enter func(*candidate, context.Context) error // (*candidate).join; tests elect without Kafka
+	fired func(e *entry, tick time.Time)          // for tests
 }
 
-// Status is what the sources do in this process.
+// key names a source.
+type key struct{ namespace, name string }
+
+func (k key) String() string { return k.namespace + "/" + k.name }
+
+// group is the consumer group that elects who fires the source. A namespace has
+// no dot, so no two sources share one.
+func (k key) group() string { return groupPrefix + k.namespace + "." + k.name }
+
+func (p *Ping) key() key { return key{p.Namespace, p.Name} }
+
+// Status is what this process does for one source.
 type Status struct {
-	State     string // Idle (no sources) | Connecting | Standby | Owner
+	State     string // Idle (it does not run here) | Connecting | Standby | Owner
 	LastError string // why it is not Standby or Owner, or the last failure
 	LastTick  time.Time
 }
@@ -122,15 +140,12 @@ func New(cfg Config) (*Sources, error) {
 		cfg.Drain = defaultDrain
 	}
 	if cfg.Topic == "" {
-		cfg.Topic = defaultName
-	}
-	if cfg.Group == "" {
-		cfg.Group = defaultName
+		cfg.Topic = defaultTopic
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Sources{cfg: cfg, logger: cfg.Logger, plan: newPlan(), status: Status{State: Idle}}
+	s := &Sources{cfg: cfg, logger: cfg.Logger, plan: newPlan(), status: map[key]Status{}, enter: (*candidate).join}
 	s.metrics = newMetrics(cfg.Registerer)
 	s.setSession(cfg.Cluster.ConsumerConfig().Consumer.Group.Session.Timeout)
 	return s, nil
@@ -146,26 +161,12 @@ func (s *Sources) setSession(timeout time.Duration) {
 // the error names them.
 func (s *Sources) Apply(pings []Ping) error { return s.plan.set(pings, time.Now()) }
 
-// Status returns what the sources do in this process.
-func (s *Sources) Status() Status {
+// Status returns what this process does for a source.
+func (s *Sources) Status(namespace, name string) Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.status
-}
-
-func (s *Sources) setState(state string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.status.State = state
-	if err != nil {
-		s.status.LastError = kafka.Describe(err)
-	} else if state == Standby || state == Owner {
-		s.status.LastError = ""
+	if status, ok := s.status[key{namespace, name}]; ok {
+		return status
 	}
-}
-
-func (s *Sources) setTick(tick time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.status.LastTick = tick
+	return Status{State: Idle}
 }
