@@ -29,6 +29,7 @@ func objectText(o *status.Object, now time.Time) string {
 	}
 	r.conditions(o)
 	r.delivery(o.Status.Delivery)
+	r.firing(o.Status.Firing)
 	if why := whyNot(o, now); len(why) > 0 {
 		r.line("\nWhy it needs a look")
 		for _, sentence := range why {
@@ -151,6 +152,18 @@ func (r *report) delivery(d *status.Delivery) {
 	}
 }
 
+func (r *report) firing(f *status.Firing) {
+	if f == nil {
+		return
+	}
+	r.line("\nFiring")
+	r.field("process", f.Instance)
+	r.field("state", f.State)
+	if f.LastTick != nil {
+		r.field("last tick", r.at(*f.LastTick))
+	}
+}
+
 func (r *report) failure(f *status.Failure) {
 	r.field("last failure", r.at(f.Time))
 	r.field("  answer", outcome(f)+reasonBeside(f))
@@ -194,6 +207,9 @@ func whyNot(o *status.Object, now time.Time) []string {
 			sentence += ": not known yet"
 		}
 		why = append(why, sentence)
+	}
+	if f := o.Status.Firing; f != nil && f.LastError != "" {
+		why = append(why, fmt.Sprintf("process %s does not fire it: %s", f.Instance, f.LastError))
 	}
 	d := o.Status.Delivery
 	if d == nil {

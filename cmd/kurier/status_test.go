@@ -75,7 +75,9 @@ func fleet() []status.Object {
 	idle.Status.Delivery = &status.Delivery{
 		Lag: &none, Instance: "dispatcher-1", LastSuccess: &success, LastFailure: &status.Failure{Time: age, Reason: "timeout", URL: "http://slow"},
 	}
-	return []status.Object{broker, failing(), lost, far, idle, ready("KafkaSink", "new", status.Condition{Type: "TopicReady", Status: status.Unknown})}
+	ping, tick := ready("PingSource", "ping"), noon.Add(-90*time.Second)
+	ping.Status.Firing = &status.Firing{Instance: "dispatcher-1", State: "Connecting", LastTick: &tick, LastError: "connection refused"}
+	return []status.Object{broker, failing(), lost, far, idle, ping, ready("KafkaSink", "new", status.Condition{Type: "TopicReady", Status: status.Unknown})}
 }
 
 func fixed(objects ...status.Object) func() []status.Object {

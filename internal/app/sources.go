@@ -5,7 +5,9 @@ import (
 
 	"kurier.dev/kurier/dispatcher"
 	"kurier.dev/kurier/internal/event"
+	"kurier.dev/kurier/internal/resources"
 	"kurier.dev/kurier/internal/sources"
+	"kurier.dev/kurier/internal/status"
 )
 
 // sourceSender lets sources POST as the dispatcher does.
@@ -34,4 +36,22 @@ func (p *process) openSources(_ context.Context, stop *stopper) (err error) {
 	}
 	p.background(stop, p.sources.Run)
 	return nil
+}
+
+// pingSource is a PingSource, with what this process does for it.
+func (v *view) pingSource(o *resources.Object) status.Object {
+	object := v.base(o)
+	object.Status.SinkURI = o.SubscriberURI
+	if v.p.sources == nil {
+		return object
+	}
+	here := v.p.sources.Status(o.Namespace, o.Name)
+	if here.State == sources.Idle {
+		return object
+	}
+	object.Status.Firing = &status.Firing{Instance: v.p.config.InstanceName, State: here.State, LastError: here.LastError}
+	if !here.LastTick.IsZero() {
+		object.Status.Firing.LastTick = &here.LastTick
+	}
+	return object
 }

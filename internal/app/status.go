@@ -75,6 +75,8 @@ func (p *process) Status(ctx context.Context) ([]status.Object, error) {
 		case object.Kind == "ConfigMap" || object.Kind == "Secret":
 		case object.Kind == "KafkaSource":
 			objects = append(objects, v.kafkaSource(object, consumers[object.Ref]))
+		case object.Kind == "PingSource":
+			objects = append(objects, v.pingSource(object))
 		case consumers[object.Ref] != nil:
 			later = append(later, object)
 		default:
@@ -131,7 +133,7 @@ func (v *view) manifestErrors(object *status.Object, ref resources.Ref) {
 	}
 }
 
-// addressable is a Broker, a channel, a KafkaSink, a source or a Service.
+// addressable is a Broker, a channel, a KafkaSink or a Service.
 func (v *view) addressable(o *resources.Object, target *resources.Target) status.Object {
 	object := v.base(o)
 	if target == nil {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -19,151 +19,116 @@ import (
 const (
 	firstRejoin = 250 * time.Millisecond
 	maxRejoin   = 5 * time.Second
-	// sayAgain is how often the same trouble is logged.
-	sayAgain = time.Minute
 )
 
-// Run fires the applied sources whenever this process is elected, until ctx
-// ends. It stays away from Kafka while there is no source. When it returns
-// everything it started has ended; events that were begun got Config.Drain to
-// arrive. The error is always nil: trouble is logged, shown in Status, and tried
-// again for ever.
+// Run fires the applied sources, each whenever this process is elected for it,
+// until ctx ends. It stays away from Kafka while there is no source. When it
+// returns everything it started has ended; events that were begun got
+// Config.Drain to arrive. The error is always nil: trouble is logged, shown in
+// Status, and tried again for ever.
 func (s *Sources) Run(ctx context.Context) error {
 	sends, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	f := &firings{s: s, ctx: sends, soon: ctx.Done()}
-	running := map[key]bool{}
+	candidates := map[key]context.CancelFunc{} // those that have not ended
 	ended := make(chan key)
-	var candidates sync.WaitGroup
 	for ctx.Err() == nil {
 		entries, changed := s.plan.current()
-		for k := range entries {
-			if running[k] {
-				continue
+		for k, leave := range candidates {
+			if entries[k] == nil {
+				leave()
 			}
-			running[k] = true
-			candidates.Go(func() {
-				s.whileThere(ctx, k, func(ctx context.Context) { s.elect(ctx, k, f) })
-				select {
-				case ended <- k:
-				case <-ctx.Done():
-				}
-			})
+		}
+		for k := range entries {
+			if candidates[k] != nil {
+				continue // when it is leaving: again after it has left
+			}
+			candidacy, leave := context.WithCancel(ctx)
+			candidates[k] = leave
+			go func() {
+				defer func() { ended <- k }()
+				defer leave()
+				s.candidate(k, f).elect(candidacy)
+			}()
 		}
 		select {
 		case k := <-ended:
-			delete(running, k)
+			delete(candidates, k)
 		case <-changed:
 		case <-ctx.Done():
 		}
 	}
-	candidates.Wait()
+	for len(candidates) > 0 {
+		delete(candidates, <-ended)
+	}
 	timer := time.AfterFunc(s.cfg.Drain, cut)
 	defer timer.Stop()
 	f.active.Wait()
 	return nil
 }
 
-// whileThere runs fn and ends its context when the source is gone.
-func (s *Sources) whileThere(ctx context.Context, k key, fn func(context.Context)) {
-	ctx, cancel := context.WithCancel(ctx)
-	var watch sync.WaitGroup
-	defer watch.Wait()
-	defer cancel()
-	watch.Go(func() {
-		for ctx.Err() == nil {
-			e, changed := s.plan.of(k)
-			if e == nil {
-				cancel()
-				return
-			}
-			wait(ctx, changed, time.Time{})
-		}
-	})
-	fn(ctx)
+// candidate is this process in the election of who fires one source.
+type candidate struct {
+	*Sources
+	key     key
+	logger  *slog.Logger
+	firings *firings
 }
 
-// elect keeps this process a candidate for a source until ctx ends.
-func (s *Sources) elect(ctx context.Context, k key, f *firings) {
-	defer s.forget(k)
+func (s *Sources) candidate(k key, f *firings) *candidate {
+	return &candidate{s, k, s.logger.With("namespace", k.namespace, "name", k.name), f}
+}
+
+// elect takes part until ctx ends.
+func (c *candidate) elect(ctx context.Context) {
+	defer c.forget()
 	pause := firstRejoin
 	for ctx.Err() == nil {
-		s.setState(k, Connecting, nil)
+		c.setState(Connecting, nil)
 		begin := time.Now()
-		err := s.candidate(ctx, k, f)
+		err := c.enter(c, ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if time.Since(begin) > maxRejoin {
 			pause = firstRejoin // it worked for a while
 		}
-		s.setState(k, Connecting, err)
-		if reason := kafka.Describe(err); err != nil && s.trouble.isNew(reason, time.Now()) {
-			s.logger.Warn("PingSource does not fire: this process cannot take part in electing who does",
-				"namespace", k.namespace, "name", k.name, "error", reason)
+		c.setState(Connecting, err)
+		if err != nil {
+			c.complain(kafka.Describe(err), "a PingSource does not fire: this process cannot take part in electing who does", err)
 		}
 		wait(ctx, nil, time.Now().Add(pause/2+rand.N(pause)))
 		pause = min(2*pause, maxRejoin)
 	}
 }
 
-// trouble lets each reason be said once a minute: what all sources suffer from is
-// said for one of them.
-type trouble struct {
-	mu   sync.Mutex
-	said map[string]time.Time
-}
-
-func (t *trouble) isNew(reason string, now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if at, ok := t.said[reason]; ok && now.Sub(at) < sayAgain {
-		return false
+// join enters the source's group and stays until something fails. The group has
+// a client of its own: Kafka holds the answer to a join until all members have
+// come, and a client has one request at a time on its way to a broker, so in a
+// shared one the heartbeats of all sources would wait for the slowest.
+func (c *candidate) join(ctx context.Context) (err error) {
+	spec := kafka.TopicSpec{Name: c.cfg.Topic, Partitions: 1, Create: true}
+	if _, err := c.cfg.Cluster.EnsureTopic(ctx, spec); err != nil {
+		return err
 	}
-	// Reasons that are over are not kept.
-	maps.DeleteFunc(t.said, func(_ string, at time.Time) bool { return now.Sub(at) >= sayAgain })
-	if t.said == nil {
-		t.said = map[string]time.Time{}
-	}
-	t.said[reason] = now
-	return true
-}
-
-// join enters the source's group and stays until something fails.
-func (s *Sources) join(ctx context.Context, k key, f *firings) (err error) {
-	group, err := s.open(ctx, k)
+	group, err := sarama.NewConsumerGroup(c.cfg.Cluster.Brokers(), c.key.group(), c.groupConfig())
 	if err != nil {
 		return err
 	}
 	var drained sync.WaitGroup
 	drained.Go(func() {
 		for err := range group.Errors() {
-			s.logger.Debug("source election", "namespace", k.namespace, "name", k.name, "error", err)
+			c.logger.Debug("source election", "error", err)
 		}
 	})
 	defer drained.Wait()
 	defer func() { err = errors.Join(err, group.Close()) }()
 	for ctx.Err() == nil {
-		if err := group.Consume(ctx, []string{s.cfg.Topic}, &member{s: s, key: k, firings: f}); err != nil {
+		if err := group.Consume(ctx, []string{c.cfg.Topic}, member{c}); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// open connects to Kafka, a few sources at a time.
-func (s *Sources) open(ctx context.Context, k key) (sarama.ConsumerGroup, error) {
-	select {
-	case s.joining <- struct{}{}:
-		defer func() { <-s.joining }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	spec := kafka.TopicSpec{Name: s.cfg.Topic, Partitions: 1, Create: true}
-	if _, err := s.cfg.Cluster.EnsureTopic(ctx, spec); err != nil {
-		return nil, err
-	}
-	return sarama.NewConsumerGroup(s.cfg.Cluster.Brokers(), k.group(), s.groupConfig())
 }
 
 // groupConfig uses an eager strategy: for one partition there is nothing to gain
@@ -176,30 +141,29 @@ func (s *Sources) groupConfig() *sarama.Config {
 	return cfg
 }
 
-// member is this process in one session of the group.
-type member struct {
-	s       *Sources
-	key     key
-	firings *firings
-}
+// member is a candidate in one session of the group.
+type member struct{ *candidate }
 
 // Setup implements sarama.ConsumerGroupHandler.
-func (m *member) Setup(session sarama.ConsumerGroupSession) error {
-	if len(session.Claims()[m.s.cfg.Topic]) == 0 {
-		m.s.setState(m.key, Standby, nil)
+func (m member) Setup(session sarama.ConsumerGroupSession) error {
+	if len(session.Claims()[m.cfg.Topic]) == 0 {
+		m.setState(Standby, nil)
 	}
 	return nil
 }
 
 // Cleanup implements sarama.ConsumerGroupHandler.
-func (m *member) Cleanup(sarama.ConsumerGroupSession) error {
-	m.s.setState(m.key, Connecting, nil)
+func (m member) Cleanup(sarama.ConsumerGroupSession) error {
+	m.setState(Connecting, nil)
 	return nil
 }
 
 // ConsumeClaim implements sarama.ConsumerGroupHandler: whoever has partition 0
 // fires.
-func (m *member) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+func (m member) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+	if c, ok := claim.(interface{ Pause() }); ok {
+		c.Pause() // there is nothing to fetch, and heartbeats would wait behind it
+	}
 	if claim.Partition() != 0 {
 		drain(claim)
 		return nil
@@ -208,13 +172,11 @@ func (m *member) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 	var owning sync.WaitGroup
 	owning.Go(func() {
 		defer cancel()
-		m.s.setState(m.key, Owner, nil)
-		m.s.logger.Info("this process fires the PingSource", "namespace", m.key.namespace, "name", m.key.name)
-		l := &groupLease{cluster: m.s.cfg.Cluster, topic: m.s.cfg.Topic, member: kafka.Member{
+		l := &groupLease{cluster: m.cfg.Cluster, topic: m.cfg.Topic, member: kafka.Member{
 			Group: m.key.group(), ID: session.MemberID(), Generation: session.GenerationID(),
 		}}
-		if err := m.s.own(ctx, m.key, l, m.firings); err != nil && ctx.Err() == nil {
-			m.s.logger.Debug("this process stops firing the PingSource", "namespace", m.key.namespace, "name", m.key.name, "reason", err)
+		if err := m.own(ctx, l); err != nil && ctx.Err() == nil {
+			m.logger.Debug("this process stops firing the PingSource", "reason", err)
 		}
 	})
 	drain(claim) // returns when the partition is taken away

@@ -2,8 +2,8 @@ package sources
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
-	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -90,33 +90,51 @@ func newTickLog() *tickLog {
 	return &tickLog{fired: map[time.Time][]string{}, more: make(chan struct{}, 1)}
 }
 
-// shortSession is the shortest that Kafka takes.
-const shortSession = 6 * time.Second
+func (l *tickLog) snapshot() map[time.Time][]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make(map[time.Time][]string, len(l.fired))
+	for tick, who := range l.fired {
+		all[tick] = append([]string(nil), who...)
+	}
+	return all
+}
+
+// eventually waits until something holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 30 s: %s", what)
+		}
+	}
+}
 
 type process struct {
 	*Sources
-	cancel  context.CancelFunc
-	ended   chan struct{}
-	cluster *kafka.Cluster
+	cancel context.CancelFunc
+	ended  chan struct{}
 }
 
-// run starts a process with PingSources that fire each second, in a namespace of the test.
-func run(t *testing.T, c *kafka.Cluster, name, namespace string, session time.Duration, ticks *tickLog, sources ...string) *process {
+// run starts a process whose sources fire each second.
+func run(t *testing.T, c *kafka.Cluster, name, namespace string, ticks *tickLog, sources ...string) *process {
 	t.Helper()
 	s, err := New(Config{
-		Cluster: c, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Sender: SenderFunc(func(context.Context, Target, *event.Message) error { return nil }),
+		Cluster: c,
+		Sender:  SenderFunc(func(context.Context, Target, *event.Message) error { return nil }),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.setSession(session)
+	s.setSession(6 * time.Second) // the least that Kafka takes
 	s.fired = func(_ *entry, tick time.Time) { ticks.add(name, tick.UTC()) }
-	if err := s.Apply(everySecond(namespace, sources...)); err != nil {
+	if err := s.Apply(eachSecond(namespace, sources...)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &process{Sources: s, cancel: cancel, ended: make(chan struct{}), cluster: c}
+	p := &process{Sources: s, cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(p.ended)
 		if err := s.Run(ctx); err != nil {
@@ -127,7 +145,7 @@ func run(t *testing.T, c *kafka.Cluster, name, namespace string, session time.Du
 	return p
 }
 
-func everySecond(namespace string, sources ...string) (pings []Ping) {
+func eachSecond(namespace string, sources ...string) (pings []Ping) {
 	for _, name := range sources {
 		pings = append(pings, Ping{Namespace: namespace, Name: name, Schedule: "* * * * * *"})
 	}
@@ -144,16 +162,13 @@ func (p *process) stop() {
 func TestOneOfTwoFires(t *testing.T) {
 	onBoth(t, func(t *testing.T, open func() *kafka.Cluster) {
 		namespace, ticks := kafkatest.Name(t), newTickLog()
-		processes := map[string]*process{}
-		processes["a"] = run(t, open(), "a", namespace, shortSession, ticks, "p")
+		processes := map[string]*process{"a": run(t, open(), "a", namespace, ticks, "p")}
 		ticks.await(t, 1)
-		processes["b"] = run(t, open(), "b", namespace, shortSession, ticks, "p")
-		for deadline := time.Now().Add(20 * time.Second); !bothIn(processes, namespace); {
-			if time.Now().After(deadline) {
-				t.Fatalf("states %s and %s", processes["a"].state(namespace), processes["b"].state(namespace))
-			}
-			ticks.await(t, len(ticks.snapshot())+1)
-		}
+		processes["b"] = run(t, open(), "b", namespace, ticks, "p")
+		eventually(t, "one is the owner and the other is ready", func() bool {
+			text := processes["a"].Status(namespace, "p").State + " " + processes["b"].Status(namespace, "p").State
+			return text == "Owner Standby" || text == "Standby Owner"
+		})
 		owner := ticks.await(t, len(ticks.snapshot())+2)
 		processes[owner].stop()
 		stopped := len(ticks.snapshot())
@@ -168,32 +183,71 @@ func TestOneOfTwoFires(t *testing.T) {
 	})
 }
 
-func (p *process) state(namespace string) string {
-	status, _ := p.Status(namespace, "p")
-	return status.State
+// Two installations with different manifests on one Kafka: both fire, each its
+// own.
+func TestInstallationsThatShareAKafka(t *testing.T) {
+	onBoth(t, func(t *testing.T, open func() *kafka.Cluster) {
+		namespace := kafkatest.Name(t)
+		ticks := map[string]*tickLog{"staging": newTickLog(), "dev": newTickLog()}
+		installations := map[string]*process{}
+		for name, log := range ticks {
+			installations[name] = run(t, open(), name, namespace, log, name)
+		}
+		for _, log := range ticks {
+			log.await(t, 3)
+		}
+		for name, p := range installations {
+			if status := p.Status(namespace, name); status.State != Owner || status.LastTick.IsZero() {
+				t.Errorf("%s: %+v", name, status)
+			}
+		}
+	})
 }
 
-func bothIn(processes map[string]*process, namespace string) bool {
-	text := processes["a"].state(namespace) + " " + processes["b"].state(namespace)
-	return text == "Owner Standby" || text == "Standby Owner"
-}
-
-func (l *tickLog) snapshot() map[time.Time][]string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	all := make(map[time.Time][]string, len(l.fired))
-	for tick, who := range l.fired {
-		all[tick] = append([]string(nil), who...)
-	}
-	return all
+// A source that is taken away leaves its group, one that comes joins its own, and
+// one that stays keeps its place in its group.
+func TestEachSourceHasAGroup(t *testing.T) {
+	onBoth(t, func(t *testing.T, open func() *kafka.Cluster) {
+		c, namespace, ticks := open(), kafkatest.Name(t), newTickLog()
+		member := func(name string) string {
+			group := kafka.GroupTopic{Group: key{namespace, name}.group(), Topic: defaultTopic}
+			groups, err := c.Groups(t.Context(), []kafka.GroupTopic{group})
+			if err != nil || len(groups[group].Members) == 0 {
+				return ""
+			}
+			return groups[group].Members[0].ID
+		}
+		p := run(t, c, "a", namespace, ticks, "stays", "goes")
+		owned := func(name string) func() bool {
+			return func() bool { return p.Status(namespace, name).State == Owner }
+		}
+		eventually(t, "stays is owned", owned("stays"))
+		eventually(t, "goes is owned", owned("goes"))
+		stays := member("stays")
+		if goes := member("goes"); stays == "" || goes == "" || stays == goes {
+			t.Fatalf("members %q and %q", stays, goes)
+		}
+		if err := p.Apply(eachSecond(namespace, "stays", "comes")); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "comes is owned", owned("comes"))
+		eventually(t, "goes has left its group", func() bool { return member("goes") == "" })
+		eventually(t, "goes is not known any more", func() bool { return p.Status(namespace, "goes").State == Idle })
+		if now := member("stays"); now != stays {
+			t.Errorf("stays was member %s and is %s", stays, now)
+		}
+		if err := p.Apply(eachSecond(namespace, "goes")); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "goes is back", owned("goes"))
+	})
 }
 
 // A lease of an older generation is refused, and its commit changes nothing.
 func TestLeaseIsFenced(t *testing.T) {
 	onBoth(t, func(t *testing.T, open func() *kafka.Cluster) {
-		c, k := open(), key{kafkatest.Name(t), "p"}
-		ticks := newTickLog()
-		run(t, c, "a", k.namespace, shortSession, ticks, k.name)
+		c, k, ticks := open(), key{kafkatest.Name(t), "p"}, newTickLog()
+		run(t, c, "a", k.namespace, ticks, k.name)
 		ticks.await(t, 1)
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -209,42 +263,82 @@ func TestLeaseIsFenced(t *testing.T) {
 	})
 }
 
-// Without sources nothing is created and no group is joined.
-func TestIdleStaysAwayFromKafka(t *testing.T) {
+// Without Kafka a source says so in its status; all together they say it once in
+// the log.
+func TestKafkaIsAway(t *testing.T) {
 	c := kafka.Open(kafka.Options{Brokers: []string{"127.0.0.1:1"}})
 	defer c.Close()
-	s, err := New(Config{Cluster: c, Sender: SenderFunc(nil)})
+	var log lines
+	s, err := New(Config{Cluster: c, Sender: SenderFunc(nil), Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
-	if err := s.Apply([]Ping{{Namespace: "n", Name: "p"}}); err != nil {
+	names := make([]string, 20)
+	for i := range names {
+		names[i] = fmt.Sprint("p", i)
+	}
+	if err := s.Apply(eachSecond("n", names...)); err != nil {
 		t.Fatal(err)
 	}
-	await := func(what string, done func(status Status, ok bool) bool) {
-		t.Helper()
-		tick := time.NewTicker(5 * time.Millisecond)
-		defer tick.Stop()
-		for deadline := time.Now().Add(10 * time.Second); ; <-tick.C {
-			status, ok := s.Status("n", "p")
-			if done(status, ok) {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: status %+v, %v", what, status, ok)
-			}
-		}
+	for _, name := range names {
+		eventually(t, name+" says why it does not fire", func() bool {
+			status := s.Status("n", name)
+			return status.State == Connecting && strings.Contains(status.LastError, "connection refused")
+		})
 	}
-	await("trouble", func(status Status, _ bool) bool { return strings.Contains(status.LastError, "connection refused") })
 	if err := s.Apply(nil); err != nil {
 		t.Fatal(err)
 	}
-	await("idle", func(_ Status, ok bool) bool { return !ok })
+	for _, name := range names {
+		eventually(t, name+" ends", func() bool { return s.Status("n", name).State == Idle })
+	}
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+	if got := log.String(); strings.Count(got, "\n") > 2 || !strings.Contains(got, "connection refused") { // from the topic, or from the group
+		t.Errorf("log:\n%s", got)
+	}
+}
+
+// lines is a log that goroutines share.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func TestTroubleIsSaidOnceAMinute(t *testing.T) {
+	var said trouble
+	start := time.Now()
+	for _, tc := range []struct {
+		trouble string
+		after   time.Duration
+		news    bool
+	}{
+		{"refused", 0, true}, {"refused", 30 * time.Second, false}, {"denied", 30 * time.Second, true},
+		{"refused", time.Minute, true}, {"denied", time.Minute, false}, {"denied", 2 * time.Minute, true},
+	} {
+		if got := said.isNews(tc.trouble, start.Add(tc.after)); got != tc.news {
+			t.Errorf("%s after %s is news: %v", tc.trouble, tc.after, got)
+		}
+	}
+	if len(said.said) != 1 {
+		t.Errorf("it keeps what is over: %v", said.said)
 	}
 }
 
@@ -259,48 +353,4 @@ func TestNewRejectsBadConfigs(t *testing.T) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
-}
-
-// Installations with different sources share a Kafka, and each of them fires its own. A
-// process that has a source no more leaves its group and no other.
-func TestInstallationsShareAKafka(t *testing.T) {
-	onBoth(t, func(t *testing.T, open func() *kafka.Cluster) {
-		const long = time.Minute // one who dies without leaving is a member for so long
-		namespace, c := kafkatest.Name(t), open()
-		staging, production := newTickLog(), newTickLog()
-		a := run(t, c, "a", namespace, long, staging, "p", "r")
-		run(t, open(), "b", namespace, long, production, "q")
-		staging.await(t, 4)
-		production.await(t, 2)
-		if err := a.Apply(everySecond(namespace, "r")); err != nil {
-			t.Fatal(err)
-		}
-		members := map[string]int{"p": 0, "q": 1, "r": 1}
-		groups := make([]kafka.GroupTopic, 0, len(members))
-		for name := range members {
-			groups = append(groups, kafka.GroupTopic{Group: key{namespace, name}.group(), Topic: defaultTopic})
-		}
-		tick := time.NewTicker(50 * time.Millisecond)
-		defer tick.Stop()
-		for deadline := time.Now().Add(long / 2); ; <-tick.C {
-			states, err := c.Groups(t.Context(), groups)
-			if err != nil {
-				t.Fatal(err)
-			}
-			left := map[string]int{}
-			for name := range members {
-				left[name] = len(states[kafka.GroupTopic{Group: key{namespace, name}.group(), Topic: defaultTopic}].Members)
-			}
-			if maps.Equal(left, members) {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("members %v, want %v", left, members)
-			}
-		}
-		staging.await(t, len(staging.snapshot())+2)
-		if status, ok := a.Status(namespace, "p"); ok {
-			t.Errorf("what was removed has status %+v", status)
-		}
-	})
 }

@@ -23,22 +23,24 @@ type lease interface {
 	Commit(ctx context.Context, tick time.Time) error
 }
 
-// own fires a source's ticks until ctx ends or the lease is lost; firings holds
-// what is on its way then. Each tick is committed before it is fired, so a tick
-// whose commit is in doubt is committed again, and given up when it is too old.
-func (s *Sources) own(ctx context.Context, k key, l lease, firings *firings) error {
-	last, err := s.lastTick(ctx, k, l)
+// own fires the source's ticks until ctx ends or the lease is lost. Each tick is
+// committed before it is fired, so a tick whose commit is in doubt is committed
+// again, and given up when it is too old.
+func (c *candidate) own(ctx context.Context, l lease) error {
+	last, err := c.lastTick(ctx, l)
 	if err != nil {
 		return err
 	}
+	c.setState(Owner, nil)
+	c.logger.Info("this process fires the PingSource")
 	for ctx.Err() == nil {
-		e, changed := s.plan.of(k)
-		if e == nil {
-			wait(ctx, changed, time.Time{}) // it is gone, ctx ends soon
+		e, changed := c.plan.of(c.key)
+		if e == nil { // taken away: ctx ends soon
+			wait(ctx, changed, time.Time{})
 			continue
 		}
 		now := time.Now()
-		tick, ok := e.due(last, now, s.late)
+		tick, ok := e.due(last, now, c.late)
 		if !ok {
 			wait(ctx, changed, e.schedule.next(now))
 			continue
@@ -46,16 +48,13 @@ func (s *Sources) own(ctx context.Context, k key, l lease, firings *firings) err
 		switch err := l.Commit(ctx, tick); {
 		case err == nil:
 			last = tick
-			s.setTick(k, tick)
-			firings.start(firing{e, tick})
+			c.took(tick)
+			c.firings.start(firing{e, tick})
 		case errors.Is(err, kafka.ErrFenced):
 			return err
 		default:
-			s.setState(k, Owner, err)
-			if reason := kafka.Describe(err); s.trouble.isNew("commit: "+reason, now) {
-				s.logger.Warn("PingSource tick is not committed yet",
-					"namespace", k.namespace, "name", k.name, "tick", tick, "error", reason)
-			}
+			c.setState(Owner, err)
+			c.complain("commit", "a PingSource's tick is not committed yet", err)
 			wait(ctx, nil, now.Add(commitPause))
 		}
 	}
@@ -65,21 +64,21 @@ func (s *Sources) own(ctx context.Context, k key, l lease, firings *firings) err
 // lastTick asks until there is an answer. Without an owner before us ticks begin
 // when the source came, which was before its group was joined; those of the
 // first set begin now.
-func (s *Sources) lastTick(ctx context.Context, k key, l lease) (time.Time, error) {
+func (c *candidate) lastTick(ctx context.Context, l lease) (time.Time, error) {
 	for {
 		last, err := l.Last(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return time.Time{}, ctx.Err()
 		case err == nil && last.IsZero():
-			if e, _ := s.plan.of(k); e != nil && !e.since.IsZero() {
+			if e, _ := c.plan.of(c.key); e != nil && !e.since.IsZero() {
 				return e.since, nil
 			}
 			return time.Now(), nil
 		case err == nil:
 			return last, nil
 		}
-		s.setState(k, Owner, err)
+		c.setState(Owner, err)
 		wait(ctx, nil, time.Now().Add(commitPause))
 	}
 }

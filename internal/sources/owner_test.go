@@ -1,11 +1,9 @@
 package sources
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -26,9 +24,13 @@ type scripted struct {
 	commits []time.Time
 	answer  func(n int) error // of the nth commit, from 0
 	asked   int
+	slow    time.Duration // to tell the last tick
 }
 
-func (l *scripted) Last(context.Context) (time.Time, error) { return l.last, nil }
+func (l *scripted) Last(context.Context) (time.Time, error) {
+	elapse(l.slow)
+	return l.last, nil
+}
 
 func (l *scripted) Commit(_ context.Context, tick time.Time) error {
 	l.mu.Lock()
@@ -76,24 +78,24 @@ func (r *recorder) list() string {
 	return strings.Join(r.sends, " ")
 }
 
-// owning runs sources that are elected at once, each with the lease, in virtual time.
+// owning runs sources whose candidates are all elected at once, in virtual time.
 // The bubble's clock begins at midnight UTC.
 func owning(t *testing.T, sender Sender, l lease, pings ...Ping) (s *Sources, stop func()) {
 	t.Helper()
 	s, err := New(Config{
-		Cluster: kafka.Open(kafka.Options{Brokers: []string{"127.0.0.1:1"}}), Sender: sender, Drain: time.Nanosecond,
-		Retryable: func(err error) bool { return err.Error() != "400" }, Registerer: prometheus.NewRegistry(),
+		Cluster: kafka.Open(kafka.Options{}), Sender: sender, Drain: time.Nanosecond, Registerer: prometheus.NewRegistry(),
+		Retryable: func(err error) bool { return err.Error() != "400" },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.setSession(10 * time.Second)
-	s.candidate = func(ctx context.Context, k key, f *firings) error {
-		err := s.own(ctx, k, l, f)
+	s.enter = func(c *candidate, ctx context.Context) error {
+		err := c.own(ctx, l)
 		if !errors.Is(err, context.Canceled) && !errors.Is(err, kafka.ErrFenced) {
 			t.Errorf("own ended with %v", err)
 		}
-		<-ctx.Done()
+		<-ctx.Done() // a fenced owner waits for the end of its session
 		return err
 	}
 	if err := s.Apply(pings); err != nil {
@@ -161,6 +163,23 @@ func TestNobodyBeforeMeansFromNowOn(t *testing.T) {
 		elapse(30 * time.Second)
 		stop()
 		if got := r.list(); got != "" {
+			t.Errorf("sent %s", got)
+		}
+	})
+}
+
+// A tick that comes while the group of a new source is being joined is its own.
+func TestNewSourceIsNotLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{begin: time.Now()}
+		s, stop := owning(t, r, &scripted{slow: 3 * time.Second}, minute("a"))
+		elapse(58 * time.Second)
+		if err := s.Apply([]Ping{minute("a"), minute("b")}); err != nil {
+			t.Fatal(err)
+		}
+		elapse(30 * time.Second)
+		stop()
+		if got := r.list(); got != "a@1m0s b@1m1s" {
 			t.Errorf("sent %s", got)
 		}
 	})
@@ -338,47 +357,3 @@ func TestEvent(t *testing.T) {
 
 // elapse lets virtual time pass.
 func elapse(d time.Duration) { <-time.After(d) }
-
-// A group is joined some time after its source came; a tick in between is the source's.
-func TestTickDuringTheFirstJoin(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, l := &recorder{begin: time.Now()}, &scripted{}
-		s, stop := owning(t, r, l)
-		elected := s.candidate
-		s.candidate = func(ctx context.Context, k key, f *firings) error {
-			wait(ctx, nil, time.Now().Add(3*time.Second))
-			return elected(ctx, k, f)
-		}
-		elapse(59 * time.Second)
-		if err := s.Apply([]Ping{minute("a")}); err != nil {
-			t.Fatal(err)
-		}
-		elapse(70 * time.Second)
-		stop()
-		if got := r.list(); got != "a@1m2s a@2m0s" {
-			t.Errorf("sent %s", got)
-		}
-	})
-}
-
-// When Kafka is away the commits of all sources fail, several times a second each.
-func TestFailingCommitsAreSaidOnceAMinute(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		l := &scripted{answer: func(int) error { return errors.New("connection refused") }}
-		pings := make([]Ping, 100)
-		for i := range pings {
-			pings[i] = minute(fmt.Sprint("p", i))
-		}
-		s, stop := owning(t, &recorder{begin: time.Now()}, l)
-		s.logger = slog.New(slog.NewTextHandler(&out, nil))
-		if err := s.Apply(pings); err != nil {
-			t.Fatal(err)
-		}
-		elapse(2*time.Minute + 5*time.Second)
-		stop()
-		if n := strings.Count(out.String(), "level=WARN"); n < 1 || n > 3 {
-			t.Errorf("%d warnings in two minutes:\n%s", n, out.String())
-		}
-	})
-}

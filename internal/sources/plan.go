@@ -39,14 +39,15 @@ func (p *plan) set(pings []Ping, now time.Time) error {
 	entries := make(map[key]*entry, len(pings))
 	var errs []error
 	for _, ping := range pings {
-		was := p.entries[ping.key()]
+		k := ping.key()
+		was := p.entries[k]
 		if was != nil && reflect.DeepEqual(was.ping, ping) {
-			entries[ping.key()] = was
+			entries[k] = was
 			continue
 		}
 		parsed, err := parseSchedule(ping.Schedule, ping.Timezone)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("PingSource %s: %w", ping.key(), err))
+			errs = append(errs, fmt.Errorf("PingSource %s: %w", k, err))
 			continue
 		}
 		e := &entry{ping: ping, schedule: parsed, slots: make(chan struct{}, maxPending)}
@@ -56,7 +57,7 @@ func (p *plan) set(pings []Ping, now time.Time) error {
 		case p.applied:
 			e.since = now
 		}
-		entries[ping.key()] = e
+		entries[k] = e
 	}
 	p.entries, p.applied = entries, true
 	close(p.changed)
@@ -64,8 +65,8 @@ func (p *plan) set(pings []Ping, now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// current returns the set, which nobody changes any more, and what is closed when
-// another takes its place.
+// current returns the set, which nobody changes any more, and what is closed
+// when another takes its place.
 func (p *plan) current() (map[key]*entry, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -73,7 +74,7 @@ func (p *plan) current() (map[key]*entry, <-chan struct{}) {
 }
 
 // of returns one source, nil when it is not in the set, and what is closed when
-// another set takes its place.
+// another set takes the place of this one.
 func (p *plan) of(k key) (*entry, <-chan struct{}) {
 	entries, changed := p.current()
 	return entries[k], changed
@@ -85,8 +86,8 @@ type firing struct {
 	tick time.Time
 }
 
-// due returns the source's last tick in (after, now], if any, that is not older
-// than late.
+// due returns the last tick in (after, now], if any, that is the source's own
+// and not older than late.
 func (e *entry) due(after, now time.Time, late time.Duration) (tick time.Time, ok bool) {
 	from := now.Add(-late)
 	for _, t := range []time.Time{after, e.since} {

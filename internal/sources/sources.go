@@ -1,8 +1,8 @@
 // Package sources runs what makes events by itself: PingSource. Of all
-// dispatchers that have a PingSource exactly one fires each of its ticks; they
-// elect it through the source's own consumer group on a small internal topic.
-// Installations that share a Kafka and have other sources are not in each
-// other's way.
+// dispatchers that have a source exactly one fires each of its ticks; they elect
+// it through the source's own Kafka consumer group on a small internal topic.
+// Like a Trigger, a source is known by its namespace and name: installations
+// that share a Kafka and have other sources are not in each other's way.
 //
 // It fires a tick at most once and rather not at all than twice: the tick's time
 // is committed, fenced by the group's generation, before the event is sent. It
@@ -61,8 +61,8 @@ type Config struct {
 	Sender  Sender
 	// Retryable says whether another attempt can help; nil: always.
 	Retryable func(error) bool
-	// Topic is what the groups that elect who fires are on. Default
-	// "kurier-sources".
+	// Topic is what the groups that elect who fires read. Nothing is written to
+	// it. Default "kurier-sources".
 	Topic string
 	// Drain is how long events that were begun may still take after Run's
 	// context ended. Default 3 s.
@@ -75,12 +75,9 @@ type Config struct {
 
 const (
 	defaultTopic = "kurier-sources"
-	// groupPrefix begins the name of each source's group; namespace, a dot and name
-	// follow. A namespace has no dot.
-	groupPrefix  = "kurier-source."
 	defaultDrain = 3 * time.Second
-	// joiningAtOnce bounds how many groups are joined at the same time.
-	joiningAtOnce = 8
+	// groupPrefix begins the name of each source's group.
+	groupPrefix = "kurier-source-"
 	// afterSession is how much longer than the session timeout a missed tick may
 	// still be fired by the next owner.
 	afterSession = 2 * time.Second
@@ -93,36 +90,37 @@ type Sources struct {
 	metrics *metrics
 	plan    *plan
 	late    time.Duration // oldest tick that is still fired
-	session time.Duration // the group's session timeout
-
-	joining chan struct{} // a place for each of joiningAtOnce
+	session time.Duration // the groups' session timeout
 	trouble trouble
 
 	mu     sync.Mutex
 	status map[key]Status
 
-	candidate func(context.Context, key, *firings) error
-	fired     func(e *entry, tick time.Time) // for tests
+	enter func(*candidate, context.Context) error // (*candidate).join; tests elect without Kafka
+	fired func(e *entry, tick time.Time)          // for tests
 }
 
-// key names a PingSource.
+// key names a source.
 type key struct{ namespace, name string }
-
-func (p *Ping) key() key { return key{p.Namespace, p.Name} }
 
 func (k key) String() string { return k.namespace + "/" + k.name }
 
+// group is the consumer group that elects who fires the source. A namespace has
+// no dot, so no two sources share one.
 func (k key) group() string { return groupPrefix + k.namespace + "." + k.name }
 
-// Status is what a source does in this process.
+func (p *Ping) key() key { return key{p.Namespace, p.Name} }
+
+// Status is what this process does for one source.
 type Status struct {
-	State     string // Connecting | Standby | Owner
+	State     string // Idle (it does not run here) | Connecting | Standby | Owner
 	LastError string // why it is not Standby or Owner, or the last failure
 	LastTick  time.Time
 }
 
 // States of a Status.
 const (
+	Idle       = "Idle"
 	Connecting = "Connecting"
 	Standby    = "Standby"
 	Owner      = "Owner"
@@ -147,11 +145,7 @@ func New(cfg Config) (*Sources, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Sources{
-		cfg: cfg, logger: cfg.Logger, plan: newPlan(),
-		status: map[key]Status{}, joining: make(chan struct{}, joiningAtOnce),
-	}
-	s.candidate = s.join
+	s := &Sources{cfg: cfg, logger: cfg.Logger, plan: newPlan(), status: map[key]Status{}, enter: (*candidate).join}
 	s.metrics = newMetrics(cfg.Registerer)
 	s.setSession(cfg.Cluster.ConsumerConfig().Consumer.Group.Session.Timeout)
 	return s, nil
@@ -167,38 +161,12 @@ func (s *Sources) setSession(timeout time.Duration) {
 // the error names them.
 func (s *Sources) Apply(pings []Ping) error { return s.plan.set(pings, time.Now()) }
 
-// Status returns what the source does in this process; ok is false when nothing
-// runs for it.
-func (s *Sources) Status(namespace, name string) (status Status, ok bool) {
+// Status returns what this process does for a source.
+func (s *Sources) Status(namespace, name string) Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	status, ok = s.status[key{namespace, name}]
-	return status, ok
-}
-
-func (s *Sources) setState(k key, state string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	status := s.status[k]
-	status.State = state
-	if err != nil {
-		status.LastError = kafka.Describe(err)
-	} else if state == Standby || state == Owner {
-		status.LastError = ""
+	if status, ok := s.status[key{namespace, name}]; ok {
+		return status
 	}
-	s.status[k] = status
-}
-
-func (s *Sources) setTick(k key, tick time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	status := s.status[k]
-	status.LastTick, status.LastError = tick, ""
-	s.status[k] = status
-}
-
-func (s *Sources) forget(k key) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.status, k)
+	return Status{State: Idle}
 }

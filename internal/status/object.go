@@ -36,7 +36,7 @@ type Metadata struct {
 	Annotations map[string]string `json:"annotations,omitempty" yaml:"annotations,omitempty"`
 }
 
-// Status is Knative's status, with Delivery as Kurier's addition.
+// Status is Knative's status, with Delivery and Firing as Kurier's additions.
 type Status struct {
 	ObservedGeneration   int64                 `json:"observedGeneration,omitempty" yaml:"observedGeneration,omitempty"`
 	Conditions           []Condition           `json:"conditions" yaml:"conditions"`
@@ -49,6 +49,7 @@ type Status struct {
 	Subscribers          []Subscriber          `json:"subscribers,omitempty" yaml:"subscribers,omitempty"`
 	FlowStatus           `yaml:",inline"`
 	Delivery             *Delivery `json:"delivery,omitempty" yaml:"delivery,omitempty"`
+	Firing               *Firing   `json:"firing,omitempty" yaml:"firing,omitempty"`
 }
 
 // Address is where events for the object go.
@@ -104,6 +105,14 @@ type Delivery struct {
 	OldestUnsettledSeconds float64    `json:"oldestUnsettledSeconds,omitempty" yaml:"oldestUnsettledSeconds,omitempty"` // its age
 	LastSuccess            *time.Time `json:"lastSuccess,omitempty" yaml:"lastSuccess,omitempty"`
 	LastFailure            *Failure   `json:"lastFailure,omitempty" yaml:"lastFailure,omitempty"`
+}
+
+// Firing is what the answering process does for a PingSource.
+type Firing struct {
+	Instance  string     `json:"instance" yaml:"instance"`
+	State     string     `json:"state" yaml:"state"`                             // Owner (it fires), Standby (another process does) or Connecting
+	LastTick  *time.Time `json:"lastTick,omitempty" yaml:"lastTick,omitempty"`   // that this process fired
+	LastError string     `json:"lastError,omitempty" yaml:"lastError,omitempty"` // why it does not fire, or not yet
 }
 
 // Failure is one failed attempt.

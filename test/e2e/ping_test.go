@@ -93,6 +93,9 @@ spec: {schedule: "* * * * * *", timezone: Europe/Paris, data: '{"n": 1}', sink: 
 	}
 
 	owner, other := p.owner(time.Now())
+	for s, state := range map[*harness.System]string{owner: "Owner", other: "Standby"} {
+		s.AwaitStatus(t, "pingsource/default/each-second", state, func(o *harness.Object) bool { return o.Status.Firing.State == state })
+	}
 	owner.Command.Kill()
 	killed := time.Now()
 	next, _ := p.owner(killed)

@@ -25,6 +25,7 @@ type Object struct {
 			LastSuccess             *time.Time
 			LastFailure             *Failure
 		}
+		Firing struct{ State string }
 	}
 }
 
