@@ -66,7 +66,7 @@ chaos: ## break processes, brokers and connections and check that nothing is los
 
 .PHONY: fuzz
 fuzz: ## fuzz each fuzz target for FUZZ_TIME (30s); `make test` plays seeds and some random inputs
-# Making an interesting input smaller takes a minute unless it is told: the whole time.
+# By default making one interesting input smaller may take a minute: more than a target has.
 	@set -e; for pkg in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	    echo "fuzz $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) -fuzzminimizetime 50x $$pkg; \

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"kurier.dev/kurier/internal/kafka/embedded"
+	"kurier.dev/kurier/test/harness"
 	"kurier.dev/kurier/test/kafkatest"
 )
 
@@ -107,16 +108,10 @@ func mustState(t *testing.T, c *Cluster, group, topic string) GroupState {
 	return states[key]
 }
 
-// eventually polls until the condition holds.
+// eventually waits until something holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(15 * time.Second); !holds(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 15 s: %s", what)
-		}
-	}
+	harness.Holds(t, 15*time.Second, what, holds)
 }
 
 func committedOf(state GroupState) []int64 {

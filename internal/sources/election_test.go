@@ -14,6 +14,7 @@ import (
 	"kurier.dev/kurier/internal/event"
 	"kurier.dev/kurier/internal/kafka"
 	"kurier.dev/kurier/internal/kafka/embedded"
+	"kurier.dev/kurier/test/harness"
 	"kurier.dev/kurier/test/kafkatest"
 )
 
@@ -103,13 +104,7 @@ func (l *tickLog) snapshot() map[time.Time][]string {
 // eventually waits until something holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 30 s: %s", what)
-		}
-	}
+	harness.Holds(t, 30*time.Second, what, holds)
 }
 
 type process struct {

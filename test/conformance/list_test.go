@@ -252,7 +252,7 @@ func tableOf(name string) string {
 }
 
 // has tells whether a sub-test's name can be put together from strings of the test files,
-// with slashes between them. A proof that it ran is TestProof's.
+// with slashes between them. TestRows proves that it runs.
 func (f *testFiles) has(sub string) bool {
 	sub += "/"
 	reached := make([]bool, len(sub)+1)

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -19,6 +20,18 @@ func Eventually(t testing.TB, within time.Duration, what string, f func() error)
 	if err := Until(within, f); err != nil {
 		t.Fatalf("waited %s for %s: %v", within, what, err)
 	}
+}
+
+// Holds waits until something holds, and fails the test when that takes longer than
+// within.
+func Holds(t testing.TB, within time.Duration, what string, holds func() bool) {
+	t.Helper()
+	Eventually(t, within, what, func() error {
+		if !holds() {
+			return errors.New("it is not so")
+		}
+		return nil
+	})
 }
 
 // Until calls f until it returns nil or the time is over, and returns f's last error.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,8 @@ import (
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	spans "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"kurier.dev/kurier/test/harness"
 )
 
 // Span is a span as it arrived.
@@ -51,11 +52,10 @@ type Collector struct {
 func Start(t testing.TB) *Collector {
 	t.Helper()
 	c := &Collector{}
-	server := httptest.NewServer(c)
+	server := harness.NewServer(t, c)
 	c.URL = server.URL
 	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
+		server.Close() // what it has got by then counts
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.problem != nil {

@@ -15,6 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kversion"
 	"go.uber.org/goleak"
+
+	"kurier.dev/kurier/test/harness"
 )
 
 func TestMain(m *testing.M) {
@@ -65,15 +67,10 @@ func client(t *testing.T, b *Broker, options ...kgo.Opt) *kgo.Client {
 	return cl
 }
 
+// eventually waits until something holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(15 * time.Second); !holds(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 15 s: %s", what)
-		}
-	}
+	harness.Holds(t, 15*time.Second, what, holds)
 }
 
 func mustCreate(t *testing.T, b *Broker, topic string, partitions int32, configs map[string]string) {
