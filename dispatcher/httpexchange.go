@@ -37,7 +37,7 @@ func (t *target) exchange(ctx context.Context, m *Message) (Result, error) {
 // once uses one connection. An error that is no *AttemptError got no complete
 // response.
 func (t *target) once(ctx context.Context, deadline time.Time, m *Message, fresh bool) (Result, error) {
-	c, err := t.pool.get(ctx, deadline, fresh)
+	c, err := t.pool.get(ctx, time.Now(), deadline, fresh)
 	if err != nil {
 		return Result{}, err
 	}

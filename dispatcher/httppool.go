@@ -26,8 +26,9 @@ type pool struct {
 
 // conn is one connection. It is used by one attempt at a time.
 type conn struct {
-	net.Conn        // what is spoken to: TLS or plain
-	probe    *probe // of the socket beneath
+	net.Conn         // what is spoken to: TLS or plain
+	socket   *socket // beneath; nil: none that can be looked at
+	plain    bool    // Conn is the socket's
 
 	created, idleSince time.Time
 	deadline           time.Time // that is set
@@ -53,6 +54,19 @@ func (c *conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// ask writes the last of a request. It may wait until there is something to read.
+func (c *conn) ask(b []byte) error {
+	if c.plain && c.socket != nil {
+		n, err := c.socket.ask(b)
+		c.written += n
+		if b = b[n:]; err != nil || len(b) == 0 {
+			return err
+		}
+	}
+	_, err := c.Write(b)
+	return err
+}
+
 // expire makes an attempt end at its deadline, or up to a 64th of its timeout later:
 // so a connection that is used all the time need not be told each time.
 func (c *conn) expire(deadline time.Time, timeout time.Duration) {
@@ -65,7 +79,7 @@ func (c *conn) expire(deadline time.Time, timeout time.Duration) {
 
 // get returns an idle connection that the server has not closed, or a new one.
 // fresh forces a new one. The deadline bounds dialling and the TLS handshake.
-func (p *pool) get(ctx context.Context, deadline time.Time, fresh bool) (*conn, error) {
+func (p *pool) get(ctx context.Context, now, deadline time.Time, fresh bool) (*conn, error) {
 	for !fresh {
 		c := p.pop()
 		if c == nil {
@@ -74,7 +88,8 @@ func (p *pool) get(ctx context.Context, deadline time.Time, fresh bool) (*conn, 
 		// The server closes c after its answer; the FIN arrives while c is idle.
 		// Without this look the request would be written into a dead connection
 		// and its failure could not be told from a server that read it and died.
-		if time.Since(c.created) < maxAge && c.probe.quiet() {
+		// A moment after the answer the FIN would be under way, and no look finds it.
+		if now.Sub(c.created) < maxAge && (now.Sub(c.idleSince) < warm || c.socket.quiet()) {
 			c.reused = true
 			return c, nil
 		}
@@ -103,8 +118,8 @@ func (p *pool) dial(ctx context.Context, deadline time.Time) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: socket, probe: newProbe(socket), created: time.Now()}
-	if p.tls == nil {
+	c := &conn{Conn: socket, socket: newSocket(socket), created: time.Now(), plain: p.tls == nil}
+	if c.plain {
 		return c, nil
 	}
 	secure := tls.Client(socket, p.tls)

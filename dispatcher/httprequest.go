@@ -32,9 +32,10 @@ func (t *target) write(c *conn, m *Message) error {
 		head = append(head, body...)
 		body = nil
 	}
-	_, err = c.Write(head)
-	if err == nil && len(body) > 0 {
-		_, err = c.Write(body)
+	if len(body) == 0 {
+		err = c.ask(head)
+	} else if _, err = c.Write(head); err == nil {
+		err = c.ask(body)
 	}
 	if cap(head) <= keptRequest {
 		*buf = head

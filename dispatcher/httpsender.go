@@ -19,6 +19,8 @@ const (
 	maxIdle = 10 * time.Second
 	// maxAge makes changes of DNS and new replicas seen.
 	maxAge = 5 * time.Minute
+	// warm is how long after an answer a connection is used without a look.
+	warm = time.Millisecond
 )
 
 // HTTPSender sends events by HTTP/1.1 POST over kept-alive connections. It never
