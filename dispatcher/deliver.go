@@ -17,7 +17,6 @@ var errMalformedReply = errors.New("the response is not a valid CloudEvent")
 // deliver makes one attempt at the subscriber.
 func (p *pipeline) deliver(ctx context.Context, v *delivery) error {
 	s := v.settings
-	start := time.Now()
 	res, err := p.send(ctx, v, Message{
 		To:        s.Subscriber,
 		Event:     v.event,
@@ -25,6 +24,7 @@ func (p *pipeline) deliver(ctx context.Context, v *delivery) error {
 		Namespace: s.Namespace,
 		WantReply: true,
 		MaxReply:  p.cfg.MaxEventBytes,
+		Begun:     v.begun, // the subscriber's attempt is the first of a call
 		Timeout:   s.Delivery.timeout(),
 	})
 	if early := v.uncounted(ctx, err); early != nil {
@@ -40,7 +40,10 @@ func (p *pipeline) deliver(ctx context.Context, v *delivery) error {
 		answer, err = p.readReply(s, &res)
 	}
 	v.Attempts++
-	p.metrics.observeAttempt(time.Since(start), err)
+	if res.Ended.IsZero() {
+		res.Ended = time.Now()
+	}
+	p.metrics.observeAttempt(res.Ended.Sub(v.begun), err)
 	if err != nil {
 		return p.subscriberFailed(v, err)
 	}

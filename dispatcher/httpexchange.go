@@ -11,14 +11,20 @@ import (
 // exchange makes the attempt: one request, or two when the first could not even
 // begin to be written because its connection had died while idle.
 func (t *target) exchange(ctx context.Context, m *Message) (Result, error) {
-	timeout := m.timeout()
-	deadline := time.Now().Add(timeout)
-	res, err := t.once(ctx, deadline, m, false)
-	if errors.Is(err, errUnsent) {
-		res, err = t.once(ctx, deadline, m, true)
+	begun := m.Begun
+	if begun.IsZero() {
+		begun = time.Now()
 	}
+	deadline := begun.Add(m.timeout())
+	res, err := t.once(ctx, begun, deadline, m, false)
 	if err == nil {
 		return res, nil
+	}
+	if errors.Is(err, errUnsent) {
+		res, err = t.once(ctx, begun, deadline, m, true)
+		if err == nil {
+			return res, nil
+		}
 	}
 	var answered *AttemptError
 	if errors.As(err, &answered) || errors.Is(err, ErrMayNot) {
@@ -29,20 +35,20 @@ func (t *target) exchange(ctx context.Context, m *Message) (Result, error) {
 	}
 	reason := ReasonConnection
 	if !time.Now().Before(deadline) {
-		reason, err = ReasonTimeout, fmt.Errorf("no complete response within %v", timeout)
+		reason, err = ReasonTimeout, fmt.Errorf("no complete response within %v", m.timeout())
 	}
 	return Result{}, &AttemptError{URL: t.url, Reason: reason, Err: brief(err)}
 }
 
 // once uses one connection. An error that is no *AttemptError got no complete
 // response.
-func (t *target) once(ctx context.Context, deadline time.Time, m *Message, fresh bool) (Result, error) {
-	c, err := t.pool.get(ctx, time.Now(), deadline, fresh)
+func (t *target) once(ctx context.Context, begun, deadline time.Time, m *Message, fresh bool) (Result, error) {
+	c, err := t.pool.get(ctx, begun, deadline, fresh)
 	if err != nil {
 		return Result{}, err
 	}
 	if !m.may() {
-		t.pool.put(c)
+		t.pool.put(c, time.Now())
 		return Result{}, ErrMayNot
 	}
 	c.expire(deadline, m.timeout())
@@ -50,8 +56,9 @@ func (t *target) once(ctx context.Context, deadline time.Time, m *Message, fresh
 	cut.add(c)
 	c.written = 0
 	res, keep, err := t.talk(c, m)
+	res.Ended = time.Now()
 	if cut.remove(c) && keep {
-		t.pool.put(c)
+		t.pool.put(c, res.Ended)
 	} else {
 		_ = c.Close()
 	}

@@ -132,9 +132,8 @@ func (p *pool) dial(ctx context.Context, deadline time.Time) (*conn, error) {
 	return c, nil
 }
 
-// put takes a connection back whose response was read to its end.
-func (p *pool) put(c *conn) {
-	now := time.Now()
+// put takes a connection back whose response was read to its end now.
+func (p *pool) put(c *conn, now time.Time) {
 	c.idleSince = now
 	if !p.keep(c, now) {
 		_ = c.Close()

@@ -36,8 +36,9 @@ type Message struct {
 	// nothing is written and the error is ErrMayNot. nil means yes.
 	May func() bool
 
-	// Timeout of the attempt, from connect to the last body byte; 0 means
-	// DefaultTimeout.
+	// Begun is when the attempt began; zero means now. Timeout is that of the attempt,
+	// from Begun to the last body byte; 0 means DefaultTimeout.
+	Begun   time.Time
 	Timeout time.Duration
 }
 
@@ -50,6 +51,8 @@ type Result struct {
 	Body    []byte         // whole when ClaimsEvent, else its beginning
 	// ClaimsEvent: the headers say that the response is a CloudEvent.
 	ClaimsEvent bool
+	// Ended is when the last byte of the response was read; zero for a record.
+	Ended time.Time
 }
 
 // ErrMayNot is returned by Send when Message.May said no.
