@@ -106,7 +106,7 @@ const spareAttributes = 6
 // event of usual size.
 type messageBlock struct {
 	message    Message
-	attributes [8 + spareAttributes]Attribute
+	attributes [10 + spareAttributes]Attribute
 }
 
 // newMessage returns a Message with an empty list of attributes that has room

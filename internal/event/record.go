@@ -147,23 +147,43 @@ func FromRecord(rec *sarama.ConsumerMessage) (*Message, error) {
 }
 
 func fromRecord(rec *sarama.ConsumerMessage) (*Message, error) {
-	r := recordReader{rec: rec}
-	if err := r.measure(); err != nil {
-		return nil, err
+	m := newMessage(len(rec.Headers))
+	mediaType, binary := "", false
+	for _, h := range rec.Headers {
+		kind := kindOf(h)
+		if kind == ignored {
+			continue
+		}
+		name, value := textOf(h.Key), textOf(h.Value)
+		if kind == passThrough {
+			if isHeaderValue(value) {
+				m.Headers = append(m.Headers, Header{Name: strings.ToLower(name), Value: value})
+			}
+			continue
+		}
+		if !utf8.ValidString(value) {
+			return nil, invalid(name, "", "is not UTF-8")
+		}
+		if kind == contentType {
+			name, mediaType = DataContentType, value
+		} else {
+			binary = binary || name == recordSpecVersion
+			name = strings.ToLower(name[len(recordPrefix):])
+		}
+		m.Attributes = append(m.Attributes, Attribute{Name: name, Value: value})
 	}
+	m.Headers = withValidTrace(m.Headers)
 	switch {
-	case hasPrefixFold(r.contentType, structuredType):
-		m, err := FromStructured(rec.Value)
+	case hasPrefixFold(mediaType, structuredType):
+		structured, err := FromStructured(rec.Value)
 		if err != nil {
 			return nil, err
 		}
-		r.attributes = 0
-		m.Headers = r.message().Headers
-		return m, nil
-	case !r.binary:
+		structured.Headers = m.Headers
+		return structured, nil
+	case !binary:
 		return nil, errors.New("neither the header ce_specversion nor content-type application/cloudevents+json")
 	}
-	m := r.message()
 	if name := duplicate(m.Attributes); name != "" {
 		return nil, invalid(name, "", "is given twice, want it once")
 	}
@@ -172,16 +192,6 @@ func fromRecord(rec *sarama.ConsumerMessage) (*Message, error) {
 		return nil, err
 	}
 	return m, nil
-}
-
-// recordReader reads a record's headers in two rounds: the first one counts, the
-// second takes them.
-type recordReader struct {
-	rec         *sarama.ConsumerMessage
-	contentType string
-	binary      bool
-	attributes  int
-	headers     int
 }
 
 // headerKind tells what a record header means for the event.
@@ -216,62 +226,6 @@ func passesBytes(name []byte) bool {
 		return passes(string(name))
 	}
 	return false
-}
-
-func (r *recordReader) measure() error {
-	for _, h := range r.rec.Headers {
-		switch kindOf(h) {
-		case attribute:
-			if !utf8.Valid(h.Value) {
-				return invalid(string(h.Key), "", "is not UTF-8")
-			}
-			r.attributes++
-			r.binary = r.binary || string(h.Key) == recordSpecVersion
-		case contentType:
-			if !utf8.Valid(h.Value) {
-				return invalid(string(h.Key), "", "is not UTF-8")
-			}
-			r.attributes++
-			r.contentType = string(h.Value)
-		case passThrough:
-			r.headers++
-		case ignored:
-		}
-	}
-	return nil
-}
-
-func (r *recordReader) message() *Message {
-	m := &Message{}
-	if r.attributes > 0 {
-		m.Attributes = make([]Attribute, 0, r.attributes+spareAttributes)
-	}
-	if r.headers > 0 {
-		m.Headers = make([]Header, 0, r.headers)
-	}
-	for _, h := range r.rec.Headers {
-		switch kindOf(h) {
-		case attribute:
-			if r.attributes > 0 {
-				name := strings.ToLower(textOf(h.Key[len(recordPrefix):]))
-				m.Attributes = append(m.Attributes, Attribute{Name: name, Value: textOf(h.Value)})
-			}
-		case contentType:
-			if r.attributes > 0 {
-				m.Attributes = append(m.Attributes, Attribute{Name: DataContentType, Value: textOf(h.Value)})
-			}
-		case passThrough:
-			if name, value := textOf(h.Key), textOf(h.Value); isHeaderValue(value) {
-				m.Headers = append(m.Headers, Header{Name: strings.ToLower(name), Value: value})
-			}
-		case ignored:
-		}
-	}
-	if len(m.Headers) == 0 {
-		m.Headers = nil
-	}
-	m.Headers = withValidTrace(m.Headers)
-	return m
 }
 
 // RecordSize is the size of a record as it stands in a Kafka batch, in bytes:

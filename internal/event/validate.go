@@ -28,20 +28,31 @@ func (m *Message) Validate() error {
 }
 
 func (m *Message) validate() *InvalidError {
-	for _, name := range required {
-		value, ok := m.Get(name)
-		switch {
-		case !ok:
-			return invalid(name, "", "is missing, every CloudEvent has one")
-		case strings.TrimSpace(value) == "":
-			return invalid(name, "", "is empty, every CloudEvent has one")
-		case name == SpecVersion && value != version1 && value != version03:
-			return invalid(name, value, "is not supported, want 1.0 or 0.3")
+	var values [len(required)]*string
+	for i := range m.Attributes {
+		switch a := &m.Attributes[i]; a.Name {
+		case SpecVersion:
+			values[0] = &a.Value
+		case ID:
+			values[1] = &a.Value
+		case Source:
+			values[2] = &a.Value
+		case Type:
+			values[3] = &a.Value
 		}
 	}
-	version, _ := m.Get(SpecVersion)
+	for i, value := range values {
+		switch {
+		case value == nil:
+			return invalid(required[i], "", "is missing, every CloudEvent has one")
+		case strings.TrimSpace(*value) == "":
+			return invalid(required[i], "", "is empty, every CloudEvent has one")
+		case i == 0 && *value != version1 && *value != version03:
+			return invalid(SpecVersion, *value, "is not supported, want 1.0 or 0.3")
+		}
+	}
 	for i := range m.Attributes {
-		if err := m.Attributes[i].validate(version); err != nil {
+		if err := m.Attributes[i].validate(*values[0]); err != nil {
 			return err
 		}
 	}
@@ -49,11 +60,10 @@ func (m *Message) validate() *InvalidError {
 }
 
 func (a *Attribute) validate(version string) *InvalidError {
-	if reason := checkName(a.Name); reason != "" {
-		return invalid(a.Name, "", reason)
-	}
 	reason := ""
 	switch a.Name {
+	case SpecVersion, ID, Type, BrokerTTL, ArrivalTime:
+		return nil
 	case Source:
 		reason = checkReference(a.Value)
 	case Time:
@@ -74,6 +84,11 @@ func (a *Attribute) validate(version string) *InvalidError {
 		if version == version03 {
 			reason = checkReference(a.Value)
 		}
+	default:
+		if reason := checkName(a.Name); reason != "" {
+			return invalid(a.Name, "", reason)
+		}
+		return nil
 	}
 	if reason == "" {
 		return nil
@@ -217,7 +232,7 @@ func isDate(s string) bool {
 	if month < 1 || month > 12 || day < 1 {
 		return false
 	}
-	return day <= time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
+	return day <= 28 || day <= time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
 // afterFraction cuts ".ddd" off; a dot without digits stays, and is no zone.
