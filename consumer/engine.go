@@ -39,6 +39,7 @@ type engine struct {
 	lease    lease
 	mayStart func() bool // leased, for all Deliveries
 	parts    map[int32]*partition
+	behind   int // partitions that have a backlog
 	ready    laneQueue
 	feed     feedQueue // partitions with an admissible record, in turn
 	fresh    bool      // the last lane taken came from feed, not from ready
@@ -104,6 +105,9 @@ func (e *engine) arrive(p *partition, records []*Record) {
 		return
 	}
 	e.charge(p, bytes)
+	if p.backlog.n == 0 {
+		e.behind++
+	}
 	p.backlog.push(records, bytes)
 	p.position = records[len(records)-1].Offset + 1
 	e.offer(p)
@@ -144,6 +148,7 @@ func (e *engine) admit(p *partition) *lane {
 		rec := p.backlog.pop()
 		standing, wanted := e.track(p, rec)
 		if p.backlog.n == 0 {
+			e.behind--
 			p.tracker.Skip(p.position)
 		}
 		if standing == offsets.Settled {
@@ -386,6 +391,9 @@ func (e *engine) stop(p *partition) {
 	e.unschedule(p)
 	e.feed.remove(p)
 	e.charge(p, -p.backlog.bytes)
+	if p.backlog.n > 0 {
+		e.behind--
+	}
 	p.backlog, p.position = recordQueue{}, p.tracker.Next()
 	if p.inFlight == 0 {
 		close(p.drained)

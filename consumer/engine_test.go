@@ -286,6 +286,34 @@ func TestMemoryAndBacklogPauseReading(t *testing.T) {
 	})
 }
 
+func TestAPartitionAloneWithABacklogMayUseItAll(t *testing.T) {
+	inBubble(t, Ordered, 1, func(b *bench) {
+		const limit = 4 * minBacklog
+		b.engine.backlogLimit = limit
+		p, q := b.open(0, 0), b.open(1, 0)
+		b.fill(p, 0, limit)
+		if p.source.(*taps).paused {
+			t.Fatal("paused although no other partition has a backlog")
+		}
+		b.fill(q, 0, limit/2-1)
+		if q.source.(*taps).paused {
+			t.Fatal("paused below its half")
+		}
+		b.fill(q, limit/2-1, 10)
+		b.fill(p, limit, 1)
+		if !p.source.(*taps).paused || !q.source.(*taps).paused {
+			t.Fatal("not paused, and both have more than their halves")
+		}
+		b.engine.stop(q)
+		for o := range int64(limit/2 + 1) {
+			b.answer(0, o, nil)
+		}
+		if p.source.(*taps).paused {
+			t.Fatal("still paused with half of it gone, and alone again")
+		}
+	})
+}
+
 func TestABufferThatIsFullPausesWhoHasItsShare(t *testing.T) {
 	inBubble(t, Unordered, 1000, func(b *bench) {
 		b.buffer.limit = 1 << 20

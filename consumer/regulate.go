@@ -1,9 +1,11 @@
 package consumer
 
 const (
-	// defaultBacklogLimit: reading on after a pause takes up to a fetch wait, so
-	// the rest of the backlog must last that long at full speed.
-	defaultBacklogLimit = 32 << 10
+	// defaultBacklogLimit: reading on after a pause takes a tenth of a second when
+	// all partitions are paused, and up to a fetch wait when the others have
+	// nothing new. The rest of the backlog must last that long at full speed; more
+	// of it only leaves the processor's caches before its turn comes.
+	defaultBacklogLimit = 16 << 10
 	minBacklog          = 1 << 10
 	// partitionFloor is what a partition may hold although its consumer's memory
 	// is used up: others of the same consumer cannot starve it.
@@ -23,7 +25,7 @@ func (e *engine) regulate(p *partition) {
 	if p.stopping || p.source == nil {
 		return
 	}
-	high := max(minBacklog, e.backlogLimit/max(len(e.parts), 1))
+	high := max(minBacklog, e.backlogLimit/max(e.behind, 1)) // a partition alone with a backlog may use it all
 	if !p.paused {
 		if p.backlog.n >= high || (p.bytes >= partitionFloor && e.account.over()) {
 			p.paused = true

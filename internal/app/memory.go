@@ -19,7 +19,7 @@ import (
 // to garbageRoom while it is busy; a heap larger than that, and one at rest, is
 // collected as usual. The price is bounded: garbageRoom more resident memory.
 const (
-	garbageRoom = 32 << 20
+	garbageRoom = 64 << 20
 	maxPercent  = 1000
 	usualGOGC   = 100
 )

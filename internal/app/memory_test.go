@@ -19,11 +19,11 @@ func TestPace(t *testing.T) {
 		want            int
 	}{
 		{"at rest", 5 * mib, 5 * mib, 2 * time.Minute, 100},
-		{"busy, small", 8 * mib, 8 * mib, 50 * time.Millisecond, 400},
+		{"busy, small", 16 * mib, 16 * mib, 50 * time.Millisecond, 400},
 		{"busy, tiny", mib, 4 * mib, 50 * time.Millisecond, 1000},
 		{"busy, large", 300 * mib, 300 * mib, 100 * time.Millisecond, 100},
 		{"busy, nothing alive", 0, 4 * mib, 50 * time.Millisecond, 1000},
-		{"the clock stood still", 16 * mib, mib, 0, 200},
+		{"the clock stood still", 32 * mib, mib, 0, 200},
 	} {
 		before := sight{at: start, allocated: 1000}
 		now := sight{at: start.Add(c.after), live: c.live, allocated: 1000 + c.allocated}
