@@ -56,6 +56,13 @@ type Config struct {
 	// consumer's lock, at most once for a record and assignment, so it has to be
 	// quick; it must not call the Consumer.
 	Wants func(*Record) bool
+	// Prepare, if not nil, is called for each record right after it was read from
+	// Kafka and before anybody gets it: what is costly to read of a record (see
+	// View) is read while its bytes are still in the processor's caches, and beside
+	// the calls of the Handler instead of between them. Consumers that share a
+	// stream call one Prepare for all. It is called from the goroutine that reads
+	// the partition, so it must not wait for anything.
+	Prepare func(*Record)
 	// TopicID tells a topic from one of the same name that was made later. nil
 	// means that the consumer asks Kafka for the topic's id through Commits. A
 	// zero id, or an error, switches the comparison off for that assignment.

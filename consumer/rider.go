@@ -16,8 +16,9 @@ type rider struct {
 	lost    chan struct{}  // a token: the next offset is not in the log, see moveTo
 	passed  chan struct{}  // a token: see beyond
 	failed  func(error)
-	end     atomic.Int64 // the log's
-	short   atomic.Bool  // had no room for something
+	prepare func(*Record) // may be nil; set before the first Resume
+	end     atomic.Int64  // the log's
+	short   atomic.Bool   // had no room for something
 	// beyond is where the stream went on from what is in batches: what lies between
 	// holds no record. Whoever reads it takes the batches after that and before it
 	// acts on it: those that come later may lie below a later value.

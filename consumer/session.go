@@ -102,6 +102,7 @@ func (a *assignment) read() error {
 				return l.err
 			}
 			a.rider = a.c.streams.ride(a.c.cfg.Topic, a.claim.Partition(), l.tracker.Next(), a.c.state.failed)
+			a.rider.prepare = a.c.cfg.Prepare
 			a.rider.end.Store(a.claim.HighWaterMarkOffset())
 			batches, lost, passed = a.rider.batches, a.rider.lost, a.rider.passed
 			a.open(l)

@@ -308,6 +308,7 @@ func (st *stream) pump(pc sarama.PartitionConsumer, r *reader) (stopped bool) {
 				return false
 			}
 			pending, open = gather(rec, messages)
+			st.prepare(pending)
 			if st.hand(pending, pc.HighWaterMarkOffset()) {
 				pending = nil
 				if !open {
@@ -358,6 +359,24 @@ func gather(first *sarama.ConsumerMessage, more <-chan *sarama.ConsumerMessage) 
 		}
 	}
 	return records, true
+}
+
+// prepare does for all riders what one of them wants done with new records.
+func (st *stream) prepare(records []*Record) {
+	st.log.mu.Lock()
+	var prepare func(*Record)
+	for _, r := range st.riders {
+		if prepare = r.prepare; prepare != nil {
+			break
+		}
+	}
+	st.log.mu.Unlock()
+	if prepare == nil {
+		return
+	}
+	for _, rec := range records {
+		prepare(rec)
+	}
 }
 
 // lose tells the riders that their next offset is not in the log.

@@ -294,6 +294,37 @@ func TestRecordsThatNobodyWants(t *testing.T) {
 	}
 }
 
+// Prepare has seen a record before any of those who share it does, once for all.
+func TestRecordsArePreparedBeforeAnybodyGetsThem(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	streams := NewStreams(r.brokers, r.base, nil)
+	defer streams.Close()
+	const n = 300
+	var prepared atomic.Int64
+	view := func(m *sarama.ConsumerMessage) any { return m.Offset }
+	rides := []*rider{streams.ride(r.topic, 0, 0, func(error) {}), streams.ride(r.topic, 0, 0, func(error) {})}
+	for _, ride := range rides {
+		defer ride.close()
+		ride.prepare = func(rec *Record) { prepared.Add(1); rec.View(view) }
+		ride.Resume()
+	}
+	r.produce(0, n, func(int) string { return "" })
+	for _, ride := range rides {
+		for got := 0; got < n; ride.taken() {
+			for _, rec := range <-ride.batches {
+				if rec.view != any(rec.Offset) {
+					t.Fatalf("offset %d is handed out unprepared", rec.Offset)
+				}
+				got++
+			}
+		}
+	}
+	if got := prepared.Load(); got != n {
+		t.Errorf("%d records prepared, want each of %d once", got, n)
+	}
+}
+
 // All who ask for a record's view get the one that the first of them made.
 func TestViewIsMadeOnce(t *testing.T) {
 	rec := newRecord(&sarama.ConsumerMessage{Value: []byte("x")})

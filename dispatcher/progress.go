@@ -129,6 +129,13 @@ func (p *pipeline) view(d *consumer.Delivery, s *settings) *view {
 	return p.sharedView(d.Shared)
 }
 
+// prepare reads a record's event ahead of the workers.
+func (p *pipeline) prepare(rec *consumer.Record) {
+	if p.settings.Load().Records == nil {
+		p.sharedView(rec)
+	}
+}
+
 func (p *pipeline) sharedView(rec *consumer.Record) *view {
 	return rec.View(func(rec *sarama.ConsumerMessage) any { return p.readView(rec, event.FromRecord) }).(*view) //nolint:forcetypeassert // nobody else asks
 }

@@ -107,6 +107,7 @@ func (r *runner) newConsumer() (*consumer.Consumer, error) {
 		Buffer:       r.cfg.Buffer,
 		Streams:      r.reads.of(&conn),
 		Wants:        r.pipe.wants,
+		Prepare:      r.pipe.prepare,
 		Logger:       r.logger,
 	}, r.pipe.handle)
 }
