@@ -39,6 +39,7 @@ type options struct {
 type result struct {
 	When, Machine, Kafka, Go, Load string
 	Rounds                         int
+	Runs                           int `json:",omitempty"` // that were merged
 	Rows                           []row
 	Figures                        []figures
 	Skipped                        map[string]string // parts that did not run, and why
@@ -55,12 +56,17 @@ type row struct {
 	Note           string
 }
 
+// decisive is what goal and floor are about.
+func (r row) decisive() float64 {
+	if r.Limit == 0 {
+		return r.Value
+	}
+	return r.Ratio
+}
+
 // verdict compares with goal and floor.
 func (r row) verdict() string {
-	x := r.Ratio
-	if r.Limit == 0 {
-		x = r.Value
-	}
+	x := r.decisive()
 	within := func(bound float64) bool {
 		if r.Least {
 			return x >= bound

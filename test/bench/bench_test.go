@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -95,12 +94,34 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-func TestLaterRunsReplaceParts(t *testing.T) {
-	r := &result{Skipped: map[string]string{"ordered": "no"}}
-	r.take(result{Rows: []row{{Part: "ordered", Value: 1}, {Part: "receive", Value: 1}}})
-	r.take(result{Rows: []row{{Part: "ordered", Value: 2}}, Skipped: map[string]string{"batch": "broken"}})
-	text, _ := json.Marshal(r.Rows)
-	if len(r.Rows) != 2 || r.Rows[0].Part != "receive" || r.Rows[1].Value != 2 || len(r.Skipped) != 1 {
-		t.Errorf("rows %s, skipped %v", text, r.Skipped)
+func TestTheMedianOfRunsCounts(t *testing.T) {
+	run := func(rate, cpu float64, more ...row) result {
+		return result{
+			Rows: append(more, row{Part: "ordered", Limit: 1, Ratio: rate, Least: true}, row{Part: "receive", Value: cpu}),
+			Rounds: 3, Skipped: map[string]string{},
+		}
+	}
+	first := run(0.9, 5, row{Part: "start", Value: 1})
+	first.Skipped["soak"], first.Skipped["batch"] = "not now", "broken"
+	soak := result{Rows: []row{{Part: "soak", Value: 7}}, Rounds: 1}
+	m := merge([]result{soak, first, run(0.5, 9), run(0.8, 6)})
+	want := []row{
+		{Part: "receive", Value: 6},
+		{Part: "ordered", Limit: 1, Ratio: 0.8, Least: true},
+		{Part: "start", Value: 1},
+		{Part: "soak", Value: 7},
+	}
+	if !slices.Equal(m.Rows, want) {
+		t.Errorf("rows %+v, want %+v", m.Rows, want)
+	}
+	if len(m.Skipped) != 1 || m.Skipped["batch"] == "" {
+		t.Errorf("skipped %v, want the part that no run has", m.Skipped)
+	}
+	if got := m.rounds(); got != "3 runs of 3 rounds each" {
+		t.Errorf("medians of %q", got)
+	}
+	two := merge([]result{run(0.9, 5), run(0.5, 9)})
+	if two.Rows[1].Ratio != 0.5 || two.Rows[0].Value != 9 {
+		t.Errorf("of two runs %+v counts, want the worse", two.Rows)
 	}
 }

@@ -30,7 +30,7 @@ func command(args []string) error {
 		o        options
 		list     = flags.Bool("list", false, "print the names of the parts and end")
 		report   = flags.String("report", "", "also write the results as a page of Markdown")
-		from     = flags.String("from", "", "measure nothing, make the page from these JSON files (comma-separated; later ones win)")
+		from     = flags.String("from", "", "measure nothing, make the page from these JSON files, comma-separated: of several runs the median")
 		existing = flags.String("kafka", "", "host:port of an existing Kafka to use")
 		embedded = flags.Bool("embedded", false, "use the embedded broker even if Java is there")
 	)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,13 +26,12 @@ The last column says whether the *goal* is reached, at least the *floor*, or nei
 A load average above the number of processors before the run means that the machine was busy with something else. Everything then costs more, and Kurier more than the comparators: woken for one event at a time, it works in smaller batches than a producer that stands alone. Such a run shows where the time goes; whether a goal is reached, a quiet machine says.
 `
 
-// reportFrom makes the page from the results of one run or several; a part of a later one
-// replaces that of an earlier one.
+// reportFrom makes the page from the results of one run or several.
 func reportFrom(files []string, page string) error {
 	if page == "" {
 		return errors.New("-from needs -report, the page to write")
 	}
-	merged := &result{Skipped: map[string]string{}}
+	var runs []result
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -41,40 +41,57 @@ func reportFrom(files []string, page string) error {
 		if err := json.Unmarshal(text, &r); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
-		merged.take(r)
+		runs = append(runs, r)
 	}
-	return os.WriteFile(page, []byte(merged.page()), 0o644) //nolint:gosec // a page of the documentation
+	return os.WriteFile(page, []byte(merge(runs).page()), 0o644) //nolint:gosec // a page of the documentation
 }
 
-// take adds a later run.
-func (r *result) take(later result) {
-	measured := map[string]bool{}
-	for _, x := range later.Rows {
-		measured[x.Part] = true
+// merge joins runs: of a row that several have, that of the median run counts, of two
+// the worse one. When and where are the last run's.
+func merge(runs []result) *result {
+	merged := runs[len(runs)-1]
+	merged.Rows, merged.Figures, merged.Skipped, merged.Runs = nil, nil, map[string]string{}, 1
+	type key struct{ part, scenario, measure string }
+	same := map[key][]row{}
+	var order []key
+	for _, r := range runs {
+		for _, x := range r.Rows {
+			k := key{x.Part, x.Scenario, x.Measure}
+			if same[k] == nil {
+				order = append(order, k)
+			}
+			same[k] = append(same[k], x)
+		}
+		merged.Figures = append(merged.Figures, r.Figures...)
+		maps.Copy(merged.Skipped, r.Skipped)
 	}
-	r.Rows = append(slices.DeleteFunc(r.Rows, func(x row) bool { return measured[x.Part] }), later.Rows...)
-	r.Figures = append(slices.DeleteFunc(r.Figures, func(f figures) bool { return measured[f.Part] }), later.Figures...)
-	for part, why := range later.Skipped {
-		r.Skipped[part] = why
+	for _, k := range order {
+		rows := same[k]
+		slices.SortFunc(rows, func(a, b row) int {
+			if a.Least {
+				a, b = b, a
+			}
+			return cmp.Compare(a.decisive(), b.decisive())
+		})
+		merged.Rows = append(merged.Rows, rows[len(rows)/2])
+		merged.Runs = max(merged.Runs, len(rows))
+		delete(merged.Skipped, k.part)
 	}
-	for part := range measured {
-		delete(r.Skipped, part)
-	}
-	r.When, r.Machine, r.Kafka, r.Go, r.Load, r.Rounds = later.When, later.Machine, later.Kafka, later.Go, later.Load, later.Rounds
-	order := map[string]int{}
+	place := map[string]int{}
 	for i, p := range parts() {
-		order[p.name] = i
+		place[p.name] = i
 	}
-	slices.SortStableFunc(r.Rows, func(a, b row) int { return order[a.Part] - order[b.Part] })
-	slices.SortStableFunc(r.Figures, func(a, b figures) int { return order[a.Part] - order[b.Part] })
+	slices.SortStableFunc(merged.Rows, func(a, b row) int { return place[a.Part] - place[b.Part] })
+	slices.SortStableFunc(merged.Figures, func(a, b figures) int { return place[a.Part] - place[b.Part] })
+	return &merged
 }
 
 // page is the Markdown.
 func (r *result) page() string {
 	var b strings.Builder
 	b.WriteString(pageBegin)
-	fmt.Fprintf(&b, "\n## Goals\n%s, %s, %s, %s; load average before the run %s; medians of %d rounds.\n\n",
-		r.When, r.Machine, r.Go, r.Kafka, r.Load, r.Rounds)
+	fmt.Fprintf(&b, "\n## Goals\n%s, %s, %s, %s; load average before the run %s; medians of %s.\n\n",
+		r.When, r.Machine, r.Go, r.Kafka, r.Load, r.rounds())
 	b.WriteString("| part | scenario | measure | Kurier | limit | ratio | goal | floor | reached | note |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, x := range r.Rows {
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(append(append([]string{x.Part, x.Scenario}, x.cells()...), x.Note), " | "))
@@ -90,6 +107,14 @@ func (r *result) page() string {
 		fmt.Fprintf(&b, "\nPart `%s` did not run: %.300s\n", part, r.Skipped[part])
 	}
 	return b.String()
+}
+
+// rounds says what the medians are of.
+func (r *result) rounds() string {
+	if r.Runs > 1 {
+		return fmt.Sprintf("%d runs of %d rounds each", r.Runs, r.Rounds)
+	}
+	return fmt.Sprintf("%d rounds", r.Rounds)
 }
 
 func dash(x float64) string {
