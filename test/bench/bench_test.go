@@ -97,7 +97,7 @@ func TestVerdicts(t *testing.T) {
 func TestTheMedianOfRunsCounts(t *testing.T) {
 	run := func(rate, cpu float64, more ...row) result {
 		return result{
-			Rows: append(more, row{Part: "ordered", Limit: 1, Ratio: rate, Least: true}, row{Part: "receive", Value: cpu}),
+			Rows:   append(more, row{Part: "ordered", Limit: 1, Ratio: rate, Least: true}, row{Part: "receive", Value: cpu}),
 			Rounds: 3, Skipped: map[string]string{},
 		}
 	}
