@@ -61,7 +61,7 @@ type Config struct {
 	// View) is read while its bytes are still in the processor's caches, and beside
 	// the calls of the Handler instead of between them. Consumers that share a
 	// stream call one Prepare for all. It is called from the goroutine that reads
-	// the partition, so it must not wait for anything.
+	// the partition, so it must not wait for anything; a panic is logged.
 	Prepare func(*Record)
 	// TopicID tells a topic from one of the same name that was made later. nil
 	// means that the consumer asks Kafka for the topic's id through Commits. A

@@ -4,7 +4,7 @@ const (
 	// defaultBacklogLimit: reading on after a pause takes a tenth of a second when
 	// all partitions are paused, and up to a fetch wait when the others have
 	// nothing new. The rest of the backlog must last that long at full speed; more
-	// of it only leaves the processor's caches before its turn comes.
+	// of it is only more memory for the collector to go through.
 	defaultBacklogLimit = 16 << 10
 	minBacklog          = 1 << 10
 	// partitionFloor is what a partition may hold although its consumer's memory

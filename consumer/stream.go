@@ -3,6 +3,7 @@ package consumer
 import (
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -361,7 +362,9 @@ func gather(first *sarama.ConsumerMessage, more <-chan *sarama.ConsumerMessage) 
 	return records, true
 }
 
-// prepare does for all riders what one of them wants done with new records.
+// prepare does for all riders what one of them wants done with new records. A panic
+// ends it early, not the process: what is not prepared is read when it is needed,
+// within a call of the Handler.
 func (st *stream) prepare(records []*Record) {
 	st.log.mu.Lock()
 	var prepare func(*Record)
@@ -374,6 +377,12 @@ func (st *stream) prepare(records []*Record) {
 	if prepare == nil {
 		return
 	}
+	defer func() {
+		if r := recover(); r != nil {
+			st.log.streamsOf.log.Error("preparing a record panicked", slog.String("topic", st.log.at.topic),
+				slog.Int("partition", int(st.log.at.partition)), slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
+		}
+	}()
 	for _, rec := range records {
 		prepare(rec)
 	}

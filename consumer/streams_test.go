@@ -325,6 +325,28 @@ func TestRecordsArePreparedBeforeAnybodyGetsThem(t *testing.T) {
 	}
 }
 
+// What cannot be prepared is handled all the same, and so is what comes behind it.
+func TestAPanicWhilePreparingKeepsNothingBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	const n = 300
+	r.produce(0, n, func(int) string { return "" })
+	var panicked atomic.Int64
+	log := newCallLog()
+	cfg := r.config("g", Unordered)
+	cfg.Prepare = func(rec *Record) {
+		if rec.Offset%100 == 7 {
+			panicked.Add(1)
+			panic("poison")
+		}
+	}
+	c := r.start(cfg, log.handler(nil, settle))
+	r.eventually("all is committed", func() bool { offset, _ := r.committed("g", 0); return offset == n })
+	if s := c.Stats(); log.count() != n || s.Settled != n || panicked.Load() == 0 {
+		t.Errorf("%d handled, %d settled, %d panics, want %d, %d, some", log.count(), s.Settled, panicked.Load(), n, n)
+	}
+}
+
 // All who ask for a record's view get the one that the first of them made.
 func TestViewIsMadeOnce(t *testing.T) {
 	rec := newRecord(&sarama.ConsumerMessage{Value: []byte("x")})

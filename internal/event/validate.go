@@ -3,6 +3,7 @@ package event
 import (
 	"errors"
 	"mime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,29 +31,27 @@ func (m *Message) Validate() error {
 func (m *Message) validate() *InvalidError {
 	var values [len(required)]*string
 	for i := range m.Attributes {
-		switch a := &m.Attributes[i]; a.Name {
-		case SpecVersion:
-			values[0] = &a.Value
-		case ID:
-			values[1] = &a.Value
-		case Source:
-			values[2] = &a.Value
-		case Type:
-			values[3] = &a.Value
+		a := &m.Attributes[i]
+		if place := slices.Index(required[:], a.Name); place >= 0 {
+			values[place] = &a.Value
 		}
 	}
+	var version string
 	for i, value := range values {
+		name := required[i]
 		switch {
 		case value == nil:
-			return invalid(required[i], "", "is missing, every CloudEvent has one")
+			return invalid(name, "", "is missing, every CloudEvent has one")
 		case strings.TrimSpace(*value) == "":
-			return invalid(required[i], "", "is empty, every CloudEvent has one")
-		case i == 0 && *value != version1 && *value != version03:
-			return invalid(SpecVersion, *value, "is not supported, want 1.0 or 0.3")
+			return invalid(name, "", "is empty, every CloudEvent has one")
+		case name == SpecVersion:
+			if version = *value; version != version1 && version != version03 {
+				return invalid(name, version, "is not supported, want 1.0 or 0.3")
+			}
 		}
 	}
 	for i := range m.Attributes {
-		if err := m.Attributes[i].validate(*values[0]); err != nil {
+		if err := m.Attributes[i].validate(version); err != nil {
 			return err
 		}
 	}

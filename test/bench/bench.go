@@ -39,7 +39,7 @@ type options struct {
 type result struct {
 	When, Machine, Kafka, Go, Load string
 	Rounds                         int
-	Runs                           int `json:",omitempty"` // that were merged
+	Runs                           int `json:"-"` // that were merged
 	Rows                           []row
 	Figures                        []figures
 	Skipped                        map[string]string // parts that did not run, and why
