@@ -61,14 +61,10 @@ func (t *target) request(b []byte, m *Message) (head, body []byte, err error) {
 			return nil, nil, err
 		}
 		b = appendHeader(b, "Content-Type", event.StructuredContentType)
-		for i := range m.Event.Headers {
-			b = appendHeader(b, m.Event.Headers[i].Name, m.Event.Headers[i].Value)
-		}
+		b = m.Event.AppendHeaders(b)
 	} else {
 		body = m.Event.Data
-		for name, value := range m.Event.BinaryHeaders() {
-			b = appendHeader(b, name, value)
-		}
+		b = m.Event.AppendBinaryHeaders(b)
 	}
 	b = append(b, "Content-Length: "...)
 	b = strconv.AppendInt(b, int64(len(body)), 10)

@@ -175,6 +175,45 @@ func (m *Message) BinaryHeaders() iter.Seq2[string, string] {
 	}
 }
 
+// AppendBinaryHeaders appends the lines of [Message.BinaryHeaders] to b as HTTP/1.1
+// writes them, each with its line break. The attributes' names are those of a valid
+// event; whatever else would not be one line of HTTP is left out.
+func (m *Message) AppendBinaryHeaders(b []byte) []byte {
+	for i := range m.Attributes {
+		a := &m.Attributes[i]
+		if a.Name == DataContentType {
+			b = appendLine(b, "Content-Type", a.Value)
+			continue
+		}
+		b = append(b, "ce-"...)
+		b = append(b, a.Name...)
+		b = append(b, ": "...)
+		b = appendEncoded(b, a.Value)
+		b = append(b, "\r\n"...)
+	}
+	return m.AppendHeaders(b)
+}
+
+// AppendHeaders does it for the pass-through headers alone.
+func (m *Message) AppendHeaders(b []byte) []byte {
+	for i := range m.Headers {
+		if h := &m.Headers[i]; isTokenString(h.Name) {
+			b = appendLine(b, h.Name, h.Value)
+		}
+	}
+	return b
+}
+
+func appendLine(b []byte, name, value string) []byte {
+	if !isHeaderValue(value) {
+		return b
+	}
+	b = append(b, name...)
+	b = append(b, ": "...)
+	b = append(b, value...)
+	return append(b, "\r\n"...)
+}
+
 // headerName is the HTTP header of an attribute; the common ones cost nothing.
 func headerName(attribute string) string {
 	switch attribute {

@@ -81,6 +81,9 @@ func TestBinaryHeaders(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
+	if lines, want := string(m.AppendBinaryHeaders(nil)), strings.Join(want, "\r\n")+"\r\n"; lines != want {
+		t.Errorf("got  %q\nwant %q", lines, want)
+	}
 	for range m.BinaryHeaders() { // stopping early is fine
 		break
 	}

@@ -97,28 +97,32 @@ func unhex(c byte) int {
 // double quote, "%" and every byte outside U+0021 to U+007E are percent-encoded
 // with upper-case hex digits. A value without them is returned as it is.
 func EncodeValue(s string) string {
-	extra := 0
 	for i := range len(s) {
-		if mustEncode(s[i]) {
-			extra += 2
+		if unsafeBytes[s[i]] {
+			return string(appendEncoded(make([]byte, 0, len(s)+8), s))
 		}
 	}
-	if extra == 0 {
-		return s
-	}
-	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	b.Grow(len(s) + extra)
-	for i := range len(s) {
-		if c := s[i]; mustEncode(c) {
-			b.WriteByte('%')
-			b.WriteByte(hex[c>>4])
-			b.WriteByte(hex[c&15])
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
+	return s
 }
 
-func mustEncode(c byte) bool { return c < '!' || c > '~' || c == '"' || c == '%' }
+// appendEncoded appends what EncodeValue returns.
+func appendEncoded(b []byte, s string) []byte {
+	const hex = "0123456789ABCDEF"
+	start := 0
+	for i := range len(s) {
+		if c := s[i]; unsafeBytes[c] {
+			b = append(b, s[start:i]...)
+			b = append(b, '%', hex[c>>4], hex[c&15])
+			start = i + 1
+		}
+	}
+	return append(b, s[start:]...)
+}
+
+// unsafeBytes are the bytes that a ce-* header does not hold as they are.
+var unsafeBytes = func() (table [256]bool) {
+	for c := range table {
+		table[c] = c < '!' || c > '~' || c == '"' || c == '%'
+	}
+	return table
+}()

@@ -99,7 +99,7 @@ func (d *deliveries) deliverBy(k *kurier, variant string) (figures, error) {
 // warm is the number of events before a window: a tenth, or what a slow scenario does in
 // about a second.
 func (d *deliveries) warm() int64 {
-	if d.delay > 0 || d.order == "ordered" {
+	if d.delay > 0 {
 		return min(d.backlog/share, 200)
 	}
 	return d.backlog / share
