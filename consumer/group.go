@@ -75,18 +75,25 @@ func (s *strategy) OnAssignment(a *sarama.ConsumerGroupMemberAssignment, generat
 // claims are the claims that run now, each with a channel that closes when its
 // partition is taken away.
 type claims struct {
-	mu   sync.Mutex
-	live map[int32]chan struct{}
+	mu       sync.Mutex
+	assigned []int32 // by the newest generation
+	live     map[int32]chan struct{}
 }
 
-// begin enters a claim.
+// begin enters a claim. A claim first asks Kafka for its offset, and the next
+// generation may have taken its partition away before the answer: then revoked
+// is closed from the start.
 func (c *claims) begin(partition int32) (revoked chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	revoked = make(chan struct{})
+	if !slices.Contains(c.assigned, partition) {
+		close(revoked)
+		return revoked
+	}
 	if c.live == nil {
 		c.live = map[int32]chan struct{}{}
 	}
-	revoked = make(chan struct{})
 	c.live[partition] = revoked
 	return revoked
 }
@@ -100,10 +107,11 @@ func (c *claims) end(partition int32, revoked chan struct{}) {
 	}
 }
 
-// keep closes the channels of all claims but those.
+// keep closes the channels of all claims but those, of now and to come.
 func (c *claims) keep(partitions []int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.assigned = partitions
 	for p, revoked := range c.live {
 		if !slices.Contains(partitions, p) {
 			close(revoked)

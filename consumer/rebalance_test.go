@@ -7,6 +7,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // JW-4: a partition is released within the time to drain while its Handler
@@ -46,6 +49,37 @@ func TestRevokeWithAHangingHandler(t *testing.T) {
 		t.Errorf("overlapping: %v", log.overlap)
 	}
 	t.Logf("taken over after %s", time.Duration(taken.Load()))
+}
+
+// A partition that is taken away while its claim still asks Kafka where to begin is
+// let go like any other: the group does not wait for its owner until that one is
+// thrown out.
+func TestRevokeOfAClaimThatHasNotBegun(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2, kfake.NumBrokers(3))
+	for p := range int32(2) { // apart from the group's, which has to answer
+		r.must(r.cluster.MoveTopicPartition(r.topic, p, (r.cluster.CoordinatorFor(r.group)+1)%3))
+	}
+	answer := make(chan struct{})
+	asked := make(chan struct{}, 100)
+	r.cluster.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) {
+		r.cluster.KeepControl()
+		r.cluster.SleepControl(func() { asked <- struct{}{}; <-answer })
+		return nil, nil, false
+	})
+	first := r.start(r.config(r.group, Ordered), settle)
+	<-asked
+	r.eventually("the first is in the group", func() bool { return first.session.Load() != nil })
+	session := first.session.Load()
+	second := r.start(r.config(r.group, Ordered), settle)
+	r.eventually("the first is told that it keeps one partition", func() bool { return first.Stats().Rebalances == 2 })
+	close(answer)
+	r.eventually("each has one partition", func() bool {
+		return len(first.Stats().Partitions) == 1 && len(second.Stats().Partitions) == 1
+	})
+	if first.session.Load() != session {
+		t.Error("the first was thrown out of the group")
+	}
 }
 
 // Consumers that join and leave share the partitions without overlap, lose

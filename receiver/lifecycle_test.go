@@ -82,7 +82,9 @@ func TestShutdownGivesUp(t *testing.T) {
 	k := &fakeKafka{entered: make(chan struct{}, 10), forever: true}
 	f := start(t, k, receiver.Config{})
 	slow, stuck := f.dial(), f.dial()
-	slow.send(postLines + "Content-Length: 5\r\n\r\nhel")
+	slow.send(postLines + "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+	slow.toldToGoOn()
+	slow.send("hel")
 	stuck.send(withBody("x"))
 	<-k.entered
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)

@@ -284,6 +284,16 @@ func (c *rawConn) answer() response {
 	return read(c.t, resp)
 }
 
+// toldToGoOn reads "100 Continue": the headers are accepted and the body is waited for.
+func (c *rawConn) toldToGoOn() {
+	c.t.Helper()
+	for _, want := range []string{"HTTP/1.1 100 Continue\r\n", "\r\n"} {
+		if line, err := c.br.ReadString('\n'); err != nil || line != want {
+			c.t.Fatalf("%q, %v, want %q", line, err, want)
+		}
+	}
+}
+
 // closed waits for the end of the connection.
 func (c *rawConn) closed() {
 	c.t.Helper()

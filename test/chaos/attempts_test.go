@@ -82,6 +82,7 @@ func TestAttemptsSurviveRebalances(t *testing.T) {
 		Pass(t.Context(), every/2)
 		s.Dispatchers[1].Up()
 		s.Dispatchers[1].AwaitReady(t)
+		s.has(1, 0, 2)
 		whole()
 		Pass(t.Context(), every/2)
 	}
