@@ -48,19 +48,19 @@ func (t *target) write(c *conn, m *Message) error {
 func (t *target) request(b []byte, m *Message) (head, body []byte, err error) {
 	b = append(b, t.prefix...)
 	if m.Namespace != "" {
-		b = appendHeader(b, "Kn-Namespace", m.Namespace)
+		b = event.AppendHeader(b, "Kn-Namespace", m.Namespace)
 	}
 	if m.WantReply {
-		b = appendHeader(b, "Prefer", "reply")
+		b = event.AppendHeader(b, "Prefer", "reply")
 	}
 	for i := range m.Headers {
-		b = appendHeader(b, m.Headers[i].Name, m.Headers[i].Value)
+		b = event.AppendHeader(b, m.Headers[i].Name, m.Headers[i].Value)
 	}
 	if m.Format == JSON {
 		if body, err = m.Event.Structured(); err != nil {
 			return nil, nil, err
 		}
-		b = appendHeader(b, "Content-Type", event.StructuredContentType)
+		b = event.AppendHeader(b, "Content-Type", event.StructuredContentType)
 		b = m.Event.AppendHeaders(b)
 	} else {
 		body = m.Event.Data
@@ -76,47 +76,13 @@ func (t *target) request(b []byte, m *Message) (head, body []byte, err error) {
 func (t *target) prefixOf() []byte {
 	b := append([]byte("POST "), t.requestURI...)
 	b = append(b, " HTTP/1.1\r\n"...)
-	b = appendHeader(b, "Host", t.host)
-	b = appendHeader(b, "User-Agent", userAgent)
+	b = event.AppendHeader(b, "Host", t.host)
+	b = event.AppendHeader(b, "User-Agent", userAgent)
 	if t.authority != "" {
-		b = appendHeader(b, "Authorization", t.authority)
+		b = event.AppendHeader(b, "Authorization", t.authority)
 	}
 	return b
 }
-
-// appendHeader leaves out a header whose name is no token: a record written by
-// another program may carry any bytes. Line breaks in a value become spaces.
-func appendHeader(b []byte, name, value string) []byte {
-	if !isToken(name) {
-		return b
-	}
-	b = append(b, name...)
-	b = append(b, ": "...)
-	start := len(b)
-	b = append(b, value...)
-	for i := start; i < len(b); i++ {
-		if b[i] == '\r' || b[i] == '\n' {
-			b[i] = ' '
-		}
-	}
-	return append(b, "\r\n"...)
-}
-
-func isToken(name string) bool {
-	for i := range len(name) {
-		if !tokenBytes[name[i]] {
-			return false
-		}
-	}
-	return name != ""
-}
-
-var tokenBytes = func() (table [256]bool) {
-	for _, r := range "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" {
-		table[r] = true
-	}
-	return table
-}()
 
 func basicAuth(user *url.Userinfo) string {
 	password, _ := user.Password()

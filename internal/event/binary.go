@@ -182,7 +182,7 @@ func (m *Message) AppendBinaryHeaders(b []byte) []byte {
 	for i := range m.Attributes {
 		a := &m.Attributes[i]
 		if a.Name == DataContentType {
-			b = appendLine(b, "Content-Type", a.Value)
+			b = AppendHeader(b, "Content-Type", a.Value)
 			continue
 		}
 		b = append(b, "ce-"...)
@@ -197,15 +197,16 @@ func (m *Message) AppendBinaryHeaders(b []byte) []byte {
 // AppendHeaders does it for the pass-through headers alone.
 func (m *Message) AppendHeaders(b []byte) []byte {
 	for i := range m.Headers {
-		if h := &m.Headers[i]; isTokenString(h.Name) {
-			b = appendLine(b, h.Name, h.Value)
-		}
+		b = AppendHeader(b, m.Headers[i].Name, m.Headers[i].Value)
 	}
 	return b
 }
 
-func appendLine(b []byte, name, value string) []byte {
-	if !isHeaderValue(value) {
+// AppendHeader appends one header as HTTP/1.1 writes it, with its line break. A name
+// that is no token and a value that would break the line are left out: a record written
+// by another program may carry any bytes.
+func AppendHeader(b []byte, name, value string) []byte {
+	if !isTokenString(name) || !isHeaderValue(value) {
 		return b
 	}
 	b = append(b, name...)

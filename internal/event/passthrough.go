@@ -48,7 +48,7 @@ func isTokenString(s string) bool {
 			return false
 		}
 	}
-	return true
+	return s != ""
 }
 
 // isHeaderValue keeps out what would break a header apart. HTTP cannot bring
