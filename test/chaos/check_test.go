@@ -279,6 +279,31 @@ var planted = []struct {
 		}
 		s.asked(0, 9000, 9001, 202).DeadLetter = true
 	}, TooManyTries, 0, 0},
+	{"one more attempt at the subscriber's new address", Unordered, func(s *story) {
+		s.events(1, 1)
+		for i := range 3 {
+			s.asked(0, 10*i+1, 10*i+2, 503).Path = "/1"
+		}
+		s.asked(0, 50, 51, 503).Path = "/2"
+		s.asked(0, 90, 91, 202).DeadLetter = true
+	}, "", 0, 0},
+	{"two more attempts at the subscriber's new address", Unordered, func(s *story) {
+		s.events(1, 1)
+		for i := range 3 {
+			s.asked(0, 10*i+1, 10*i+2, 503).Path = "/1"
+		}
+		s.asked(0, 50, 51, 503).Path = "/2"
+		s.asked(0, 60, 61, 503).Path = "/2"
+		s.asked(0, 90, 91, 202).DeadLetter = true
+	}, TooManyTries, 0, 0},
+	{"a new address while attempts are left is no attempt more", Unordered, func(s *story) {
+		s.events(1, 1)
+		s.asked(0, 1, 2, 503).Path = "/1"
+		for i := range 3 {
+			s.asked(0, 10*i+11, 10*i+12, 503).Path = "/2"
+		}
+		s.asked(0, 90, 91, 202).DeadLetter = true
+	}, TooManyTries, 0, 0},
 	{"stored out of order", Unordered, func(s *story) {
 		s.events(2, 1)
 		s.asked(0, 10, 15, 202).Offset = 1

@@ -54,6 +54,7 @@ type Request struct {
 	Offset     int64
 	Begin, End Instant // End is Never while nothing was answered
 	Status     int     // the answer; 0 when the sender went away before it
+	Path       string  // of the subscriber's address, which a new version of the manifests changes
 	DeadLetter bool
 	Corrupt    bool // the data is not what the producer sent
 }

@@ -85,26 +85,30 @@ func (c *check) wire(from, to Instant) int {
 	return -1
 }
 
-// attempts checks the budgets: retry+1 attempts until an event is settled, and one for
-// each change of owner meanwhile.
+// attempts checks the budgets: retry+1 attempts until an event is settled, and one more
+// for each change of owner meanwhile, and for each other address that the trigger's
+// subscriber gets when they are used up.
 func (c *check) attempts(trigger int, records []*record) {
 	budget := c.h.Triggers[trigger].Retry + 1
 	for _, r := range records {
-		n, until := 0, r.first()
-		for _, q := range r.requests {
-			if q.Begin <= r.settled {
-				n++
-				until = q.Begin
+		n, moves, until := 0, 0, r.first()
+		for i, q := range r.requests {
+			if q.Begin > r.settled {
+				continue
 			}
+			if n++; n > budget && q.Path != r.requests[i-1].Path {
+				moves++
+			}
+			until = q.Begin
 		}
 		cycles := max(1, c.h.Buried[trigger][r.event])
-		if n <= budget*cycles {
+		if n <= budget*cycles+moves {
 			continue
 		}
 		changes := c.changes(place{trigger, r.partition}, r.first(), until)
-		if n > budget*cycles+changes {
-			c.report(TooManyTries, trigger, r, until, "%d attempts, the budget is %d, and %d changes of owner since %s",
-				n, budget*cycles, changes, moment(r.first()))
+		if n > budget*cycles+changes+moves {
+			c.report(TooManyTries, trigger, r, until, "%d attempts, the budget is %d, and %d changes of owner and %d of the address since %s",
+				n, budget*cycles, changes, moves, moment(r.first()))
 		}
 	}
 }

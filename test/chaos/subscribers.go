@@ -104,7 +104,7 @@ func (s *Subscriber) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // read takes a request apart.
 func (s *Subscriber) read(r *http.Request, body []byte) Request {
-	q := Request{Trigger: s.trigger, Event: -1, DeadLetter: strings.HasPrefix(r.URL.Path, "/dead")}
+	q := Request{Trigger: s.trigger, Event: -1, Path: r.URL.Path, DeadLetter: strings.HasPrefix(r.URL.Path, "/dead")}
 	if n, err := strconv.Atoi(r.Header.Get("Ce-Id")); err == nil {
 		q.Event = n
 		q.Corrupt = !bytes.Equal(body, payload(n))
