@@ -111,7 +111,7 @@ func (c *claims) end(partition int32, revoked chan struct{}) {
 func (c *claims) keep(partitions []int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.assigned = partitions
+	c.assigned = slices.Clone(partitions) // the client sorts its own
 	for p, revoked := range c.live {
 		if !slices.Contains(partitions, p) {
 			close(revoked)
