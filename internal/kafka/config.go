@@ -125,7 +125,7 @@ func adminConfig(o Options) *sarama.Config {
 }
 
 // producerConfig returns the settings of one producer, whose batches stay
-// within batchBytes. When batchBytes is 0 each request holds a single record;
+// within k.batch bytes. When that is 0 each request holds a single record;
 // when it is negative each batch does, of more than half as many bytes. When ctx
 // has ended it fails without pauses.
 //
@@ -134,7 +134,7 @@ func adminConfig(o Options) *sarama.Config {
 // full one (a missing topic, an election) would stop all topics. Metadata is
 // asked once: a refresh that waits and asks again would do so in the goroutine
 // that serves all topics of a broker; the producer's own retries do the waiting.
-func producerConfig(ctx context.Context, o Options, batchBytes int) *sarama.Config {
+func producerConfig(ctx context.Context, o Options, k kind) *sarama.Config {
 	c := NewConfig(o)
 	c.ChannelBufferSize = o.TopicQueueRecords + 64
 	c.Metadata.Retry.Max = 0
@@ -145,11 +145,15 @@ func producerConfig(ctx context.Context, o Options, batchBytes int) *sarama.Conf
 		return producerBackoff(retries)
 	}
 	switch {
-	case batchBytes > 0:
-		c.Producer.MaxMessageBytes = batchBytes
-	case batchBytes < 0:
-		c.Producer.MaxMessageBytes = -batchBytes
-		c.Producer.Flush.MaxMessages = max(1, largeRequest/-batchBytes)
+	case k.batch > 0:
+		c.Producer.MaxMessageBytes = k.batch
+		if k.gather {
+			c.Producer.Flush.Messages, c.Producer.Flush.Frequency = crowdRecords, crowdTime
+			c.Producer.Flush.Bytes = crowdBytes
+		}
+	case k.batch < 0:
+		c.Producer.MaxMessageBytes = -k.batch
+		c.Producer.Flush.MaxMessages = max(1, largeRequest/-k.batch)
 	default:
 		c.Producer.Flush.MaxMessages = 1
 	}

@@ -75,8 +75,9 @@ func TestConfigs(t *testing.T) {
 	configs := map[string]*sarama.Config{
 		"base":     NewConfig(Options{}),
 		"admin":    adminConfig(Options{}),
-		"bulk":     producerConfig(t.Context(), Options{TopicQueueRecords: 1024}, bulkBytes),
-		"single":   producerConfig(t.Context(), Options{TopicQueueRecords: 1024}, single),
+		"bulk":     producerConfig(t.Context(), Options{TopicQueueRecords: 1024}, kind{batch: bulkBytes}),
+		"crowd":    producerConfig(t.Context(), Options{TopicQueueRecords: 1024}, kind{batch: bulkBytes, gather: true}),
+		"single":   producerConfig(t.Context(), Options{TopicQueueRecords: 1024}, kind{batch: single}),
 		"consumer": (&Cluster{}).ConsumerConfig(),
 	}
 	for name, c := range configs {
@@ -98,6 +99,12 @@ func TestConfigs(t *testing.T) {
 	}
 	if c := configs["bulk"]; c.ChannelBufferSize < 1024 {
 		t.Error("one topic can block the producer's queue")
+	}
+	if f := configs["bulk"].Producer.Flush; f.Frequency != 0 || f.Messages != 0 || f.Bytes != 0 {
+		t.Errorf("a record waits although there is no crowd: %+v", f)
+	}
+	if f := configs["crowd"].Producer.Flush; f.Frequency == 0 {
+		t.Errorf("the last records of a crowd wait for ever: %+v", f)
 	}
 	a, b := configs["consumer"], (&Cluster{}).ConsumerConfig()
 	if a.Consumer.Group.Rebalance.GroupStrategies[0] == b.Consumer.Group.Rebalance.GroupStrategies[0] {

@@ -24,6 +24,7 @@ type gate struct {
 	look    func(topic string) error // asks Kafka for the topic
 	start   func(fn func()) error    // runs a goroutine
 	hold    time.Duration            // how long an unavailable topic is refused
+	crowd   crowd
 
 	mu      sync.Mutex
 	known   bool          // Kafka has the topic, as far as we were told
@@ -57,6 +58,10 @@ func (g *gate) enter(ctx context.Context) error {
 	}
 	return nil
 }
+
+// crowded tells whether so many records are in the producer, or were a moment ago, that
+// each may wait a little for others.
+func (g *gate) crowded() bool { return g.crowd.seen(len(g.permits), time.Now) }
 
 // leave gives the permit back.
 func (g *gate) leave() { <-g.permits }

@@ -14,12 +14,12 @@ import (
 // answered.
 const retireEvery = time.Second
 
-// pipe keeps one sarama producer running for one batch size. It makes it on
+// pipe keeps one sarama producer running for one kind of records. It makes it on
 // first use, and another when that one can no longer be used. Safe for
 // concurrent use.
 type pipe struct {
-	c     *Cluster
-	batch int
+	c    *Cluster
+	kind kind
 
 	mu      sync.Mutex
 	current *running
@@ -111,7 +111,7 @@ func (p *pipe) make(making chan struct{}) {
 }
 
 func (p *pipe) connect() (*running, error) {
-	client, err := sarama.NewClient(p.c.o.Brokers, producerConfig(p.c.ctx, p.c.own, p.batch))
+	client, err := sarama.NewClient(p.c.o.Brokers, producerConfig(p.c.ctx, p.c.own, p.kind))
 	if err != nil {
 		return nil, err
 	}

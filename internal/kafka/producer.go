@@ -18,7 +18,7 @@ const (
 	bulkBytes = 1_000_000
 	// batchRoom is what a batch's own header may take.
 	batchRoom = 128
-	// single is the key of the pipe whose requests hold one record each: small
+	// single is the batch of the pipe whose requests hold one record each: small
 	// ones of topics that allow little more, and those too large for any topic.
 	single = 0
 	// largeFrom is the least size of a record that is about as large as its topic
@@ -31,19 +31,25 @@ const (
 // producer sends records with idempotent producers and acks=all. Records that
 // fit share batches; large ones travel alone. Safe for concurrent use.
 //
-//	Produce -> gate (per topic) -> pipe (per batch size) -> sarama -> collectors -> slot -> Produce
+//	Produce -> gate (per topic) -> pipe (per kind) -> sarama -> collectors -> slot -> Produce
 type producer struct {
 	c     *Cluster
 	gates sync.Map // topic -> *gate
 	slots sync.Pool
 
 	mu     sync.Mutex
-	pipes  map[int]*pipe
+	pipes  map[kind]*pipe
 	closed bool
 }
 
+// kind is what the records of one pipe have in common.
+type kind struct {
+	batch  int  // bytes of a batch, single, or negative, see aloneBytes
+	gather bool // they are of a crowd
+}
+
 func newProducer(c *Cluster) *producer {
-	p := &producer{c: c, pipes: map[int]*pipe{}}
+	p := &producer{c: c, pipes: map[kind]*pipe{}}
 	p.slots.New = func() any { return &slot{ack: make(chan error, 1)} }
 	return p
 }
@@ -112,7 +118,7 @@ func (p *producer) gate(topic string) *gate {
 // look asks Kafka for the topic with the client whose metadata the producer
 // uses, so that the producer itself need not ask.
 func (p *producer) look(topic string) error {
-	pipe, err := p.pipe(bulkBytes)
+	pipe, err := p.pipe(kind{batch: bulkBytes})
 	if err != nil {
 		return err
 	}
@@ -126,7 +132,9 @@ func (p *producer) look(topic string) error {
 // send hands the record to the client. Nothing waits here for long: the gate
 // keeps the producer's queue from filling.
 func (p *producer) send(ctx context.Context, g *gate, rec *sarama.ProducerMessage) error {
-	pipe, err := p.pipe(batchBytes(g.maxMessageBytes(), rec.ByteSize(2)))
+	k := kind{batch: batchBytes(g.maxMessageBytes(), rec.ByteSize(2))}
+	k.gather = k.batch > 0 && g.crowded()
+	pipe, err := p.pipe(k)
 	if err != nil {
 		return err
 	}
@@ -151,7 +159,7 @@ func batchBytes(limit, size int) int {
 }
 
 // aloneBytes chooses the pipe for a record that must be alone in its batch. Its
-// key is negative: the power of two above the record. All records of that pipe
+// batch is negative: the power of two above the record. All records of that pipe
 // have more than half of it, so that no two fit into one batch, while a request
 // carries one for each of several partitions.
 func aloneBytes(size int) int {
@@ -161,16 +169,16 @@ func aloneBytes(size int) int {
 	return -1 << bits.Len(uint(size))
 }
 
-func (p *producer) pipe(batch int) (*pipe, error) {
+func (p *producer) pipe(k kind) (*pipe, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return nil, ErrClosed
 	}
-	if p.pipes[batch] == nil {
-		p.pipes[batch] = &pipe{c: p.c, batch: batch}
+	if p.pipes[k] == nil {
+		p.pipes[k] = &pipe{c: p.c, kind: k}
 	}
-	return p.pipes[batch], nil
+	return p.pipes[k], nil
 }
 
 // close flushes all pipes.
