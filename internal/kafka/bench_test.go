@@ -1,10 +1,14 @@
 package kafka
 
 import (
+	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kurier.dev/kurier/internal/kafka/embedded"
 )
@@ -44,9 +48,15 @@ func BenchmarkPartitioner(b *testing.B) {
 	}
 }
 
-// BenchmarkProduce stores 1 KiB records in the embedded broker, each waiting
-// for its acknowledgement, 64 goroutines per processor. The broker's work counts too.
+// BenchmarkProduce stores 1 KiB records in the embedded broker, each sender waiting for
+// its acknowledgement. The broker's work counts too.
 func BenchmarkProduce(b *testing.B) {
+	for _, senders := range []int{1, 16, 64, 256} {
+		b.Run(fmt.Sprintf("senders=%d", senders), func(b *testing.B) { benchmarkProduce(b, senders) })
+	}
+}
+
+func benchmarkProduce(b *testing.B, senders int) {
 	broker, err := embedded.Start(embedded.Options{})
 	if err != nil {
 		b.Fatal(err)
@@ -61,16 +71,29 @@ func BenchmarkProduce(b *testing.B) {
 	if _, err := c.EnsureTopic(b.Context(), TopicSpec{Name: "t", Partitions: 10, Replication: 1, Create: true}); err != nil {
 		b.Fatal(err)
 	}
-	b.ReportAllocs()
-	b.SetParallelism(64)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if err := c.Produce(b.Context(), benchRecord(), nil); err != nil {
-				b.Error(err)
-				return
-			}
-		}
+	var requests atomic.Int64
+	broker.Kfake().ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		broker.Kfake().KeepControl()
+		requests.Add(1)
+		return nil, nil, false
 	})
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	b.ReportAllocs()
+	b.ResetTimer()
+	var all sync.WaitGroup
+	for range senders {
+		all.Go(func() {
+			for left.Add(-1) >= 0 {
+				if err := c.Produce(b.Context(), benchRecord(), nil); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	b.ReportMetric(float64(b.N)/float64(requests.Load()), "records/request")
 }
 
 var benchValue = sarama.ByteEncoder(strings.Repeat("x", 1024))

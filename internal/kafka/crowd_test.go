@@ -10,7 +10,7 @@ import (
 
 func TestCrowd(t *testing.T) {
 	var c crowd
-	at := time.Unix(1, 0)
+	at := began.Add(time.Hour)
 	now := func() time.Time { return at }
 	never := func() time.Time { t.Error("the time was asked for"); return at }
 	for _, n := range []int{1, crowdRecords - 1} {
