@@ -17,8 +17,8 @@ const (
 	fetchWait = 250 * time.Millisecond
 	// fetchBytes and responseBytes bound one fetch, of one partition and in all.
 	// Larger records arrive all the same.
-	fetchBytes    = 512 << 10
-	responseBytes = 2 << 20
+	fetchBytes    = 256 << 10
+	responseBytes = 1 << 20
 	// recentBytes is the memory for records that were handed out a moment ago, all
 	// partitions together, and the bounds of what one partition gets of it.
 	recentBytes    = int64(16 << 20)
