@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -61,6 +62,8 @@ func TestRevokeOfAClaimThatHasNotBegun(t *testing.T) {
 		r.must(r.cluster.MoveTopicPartition(r.topic, p, (r.cluster.CoordinatorFor(r.group)+1)%3))
 	}
 	answer := make(chan struct{})
+	release := sync.OnceFunc(func() { close(answer) })
+	defer release() // also when the test fails: the cluster waits for it
 	asked := make(chan struct{}, 100)
 	r.cluster.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) {
 		r.cluster.KeepControl()
@@ -73,7 +76,7 @@ func TestRevokeOfAClaimThatHasNotBegun(t *testing.T) {
 	session := first.session.Load()
 	second := r.start(r.config(r.group, Ordered), settle)
 	r.eventually("the first is told that it keeps one partition", func() bool { return first.Stats().Rebalances == 2 })
-	close(answer)
+	release()
 	r.eventually("each has one partition", func() bool {
 		return len(first.Stats().Partitions) == 1 && len(second.Stats().Partitions) == 1
 	})

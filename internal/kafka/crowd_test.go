@@ -49,6 +49,8 @@ func TestACrowdSharesRequests(t *testing.T) {
 		t.Error("a record that was alone had to wait for others")
 	}
 	answer := make(chan struct{})
+	release := sync.OnceFunc(func() { close(answer) })
+	defer release() // also when the test fails: the cluster waits for it
 	cluster := tg.embedded.Kfake()
 	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
@@ -66,7 +68,7 @@ func TestACrowdSharesRequests(t *testing.T) {
 	}
 	permits := c.producer.gate(topic).permits
 	eventually(t, "all records are under way", func() bool { return len(permits) == records })
-	close(answer)
+	release()
 	all.Wait()
 	if !gathering() {
 		t.Error("none of many records waited for others")
